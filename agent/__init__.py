@@ -1,0 +1,1 @@
+"""The controller and what the person sees: who decides."""

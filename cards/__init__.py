@@ -1,0 +1,1 @@
+"""Data Cards and Model Cards: pydantic and YAML only."""

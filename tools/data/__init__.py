@@ -1,0 +1,1 @@
+"""Load, profile, check, split and encode data."""

@@ -1,0 +1,1 @@
+"""Metrics, comparison of logs, the look at the test split, the report."""

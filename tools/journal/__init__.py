@@ -1,0 +1,1 @@
+"""The append-only events of runs, and the tables derived from them."""

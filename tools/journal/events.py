@@ -1,0 +1,350 @@
+"""What happens in a run, as typed records. The journal stores them, every state derives from them, nothing else is true.
+
+An event is written before the effect that it describes is relied on. Numbers in events are JSON numbers; NaN is null.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from automl_gpt.cards.schema import DataCard, Hyperparameters, ModelCard
+from automl_gpt.tools.data.report import Profile
+from automl_gpt.tools.log import Gap, Row, Status, TrainingLog
+
+
+class Record(BaseModel):
+    """A part of an event: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+
+
+class Budget(Record):
+    """What a run may cost. None: no limit of that kind."""
+
+    seconds: float | None = 600.0
+    trials: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class Request(Record):
+    """What the person asked for."""
+
+    metric: str | None = None
+    require: str = ""
+    seed: int = 0
+    budget: Budget = Budget()
+    controller: str = "builtin"
+    models: tuple[str, ...] = ()
+    workers: int | None = None
+
+
+class RunStarted(Record):
+    """A run begins: the cards as they were read, the request, the versions of what computes."""
+
+    kind: Literal["run_started"] = "run_started"
+    data_card: DataCard
+    card_file: str | None = None
+    model_cards: tuple[ModelCard, ...]
+    request: Request
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class DataProfiled(Record):
+    """The data are loaded, checked, split and prepared in `folder` (relative to the run's)."""
+
+    kind: Literal["data_profiled"] = "data_profiled"
+    profile: Profile
+    metric: str
+    seconds: float = 0.0
+
+
+class SimilarTrial(Record):
+    """One finished trial of another run."""
+
+    run: str
+    data: str
+    model: str
+    hyperparameters: Hyperparameters
+    metric: str
+    value: float
+    baseline: float | None = None
+    best: float | None = None
+    seconds: float
+    rows: int
+    columns: int
+    distance: float
+
+
+class ExperienceFound(Record):
+    """The snapshot of experience that this run uses."""
+
+    kind: Literal["experience_found"] = "experience_found"
+    trials: tuple[SimilarTrial, ...] = ()
+
+
+class ModelsAssigned(Record):
+    """The candidate models, best first, and why."""
+
+    kind: Literal["models_assigned"] = "models_assigned"
+    models: tuple[str, ...]
+    reason: str
+    by: str
+
+
+class TrialProposed(Record):
+    """A configuration that may be trained. Trial numbers count from 1 within the run."""
+
+    kind: Literal["trial_proposed"] = "trial_proposed"
+    trial: int
+    model: str
+    hyperparameters: Hyperparameters
+    reason: str
+    by: str
+    seed: int
+
+
+class TrialPredicted(Record):
+    """What the trial's log will be, written down before it trains; and whether it is worth training.
+
+    `value` with `low` and `high` (80%) is the best validation score. `audit` marks a trial that was predicted to be
+    hopeless and is trained all the same, to measure what skipping costs.
+    """
+
+    kind: Literal["trial_predicted"] = "trial_predicted"
+    trial: int
+    log: TrainingLog
+    value: float | None
+    low: float | None
+    high: float | None
+    seconds: float
+    megabytes: float
+    train: bool
+    audit: bool = False
+    reason: str
+    by: str
+
+
+class TrainingApproved(Record):
+    """Somebody said yes to spending; `always` covers the rest of the run."""
+
+    kind: Literal["training_approved"] = "training_approved"
+    by: str
+    always: bool = True
+
+
+class TrialStarted(Record):
+    """A trial's process is about to be started. A second one for the same trial means that the first was lost."""
+
+    kind: Literal["trial_started"] = "trial_started"
+    trial: int
+    worker: int
+    at_seconds: float
+
+
+class RowsLogged(Record):
+    """A chunk of the actual log."""
+
+    kind: Literal["rows_logged"] = "rows_logged"
+    trial: int
+    rows: tuple[Row, ...]
+
+
+class TrialFinished(Record):
+    """A trial ended: how, and with what.
+
+    `value` is the mean over the finished folds of the best validation score, `folds` those scores in order. `complete`
+    says that every fold was trained, so that its out-of-fold predictions can join an ensemble. `artifact` is its folder,
+    relative to the run's. `predict_seconds` is per row, one thread.
+    """
+
+    kind: Literal["trial_finished"] = "trial_finished"
+    trial: int
+    status: Status
+    value: float | None = None
+    folds: tuple[float, ...] = ()
+    best_steps: tuple[int, ...] = ()
+    complete: bool = False
+    seconds: float = 0.0
+    megabytes: float = 0.0
+    predict_seconds: float | None = None
+    disk_megabytes: float | None = None
+    reason: str = ""
+    artifact: str | None = None
+    at_seconds: float = 0.0
+
+
+class LogsCompared(Record):
+    """Predicted against actual of one trial."""
+
+    kind: Literal["logs_compared"] = "logs_compared"
+    trial: int
+    gap: Gap
+
+
+class Revised(Record):
+    """What a controller made of the logs: go on, change the candidate models, or finish."""
+
+    kind: Literal["revised"] = "revised"
+    action: Literal["continue", "change_models", "finish"]
+    models: tuple[str, ...] = ()
+    reason: str
+    by: str
+
+
+class ToolCalled(Record):
+    """A controller or a person used a tool of the toolbox; `result` is its JSON, cut to a few thousand characters."""
+
+    kind: Literal["tool_called"] = "tool_called"
+    name: str
+    arguments: dict[str, Any]
+    result: str
+    by: str
+
+
+class DecisionRefused(Record):
+    """A decision that did not pass the validator, and why."""
+
+    kind: Literal["decision_refused"] = "decision_refused"
+    decision: str
+    problem: str
+    by: str
+
+
+class Said(Record):
+    """Words of the person, and what they were understood as."""
+
+    kind: Literal["said"] = "said"
+    text: str
+    understood: str = ""
+
+
+class RequestChanged(Record):
+    """The person changed metric, budget, candidate models or controller."""
+
+    kind: Literal["request_changed"] = "request_changed"
+    request: Request
+    reason: str = ""
+
+
+class TrialWithdrawn(Record):
+    """The person took back a proposal that was not trained yet (/undo)."""
+
+    kind: Literal["trial_withdrawn"] = "trial_withdrawn"
+    trial: int
+
+
+class Warned(Record):
+    """Something that the person should know."""
+
+    kind: Literal["warned"] = "warned"
+    text: str
+
+
+class Interrupted(Record):
+    """The run was left before its end; it can be resumed."""
+
+    kind: Literal["interrupted"] = "interrupted"
+    reason: str
+
+
+class Resumed(Record):
+    """The run goes on, in another session; `spent` are the seconds of budget used so far."""
+
+    kind: Literal["resumed"] = "resumed"
+    spent: float
+
+
+class Member(Record):
+    """One model of the delivered ensemble."""
+
+    trial: int
+    weight: float
+
+
+class EnsembleChosen(Record):
+    """The models that are delivered, with their weights, and their validation score beside the best single one's."""
+
+    kind: Literal["ensemble_chosen"] = "ensemble_chosen"
+    members: tuple[Member, ...]
+    value: float
+    best_single: float
+    reason: str
+    by: str
+
+
+class TestLooked(Record):
+    """The look at the test split. `look` counts the looks at this split over all runs, from 1."""
+
+    __test__ = False
+    kind: Literal["test_looked"] = "test_looked"
+    value: float
+    low: float
+    high: float
+    rows: int
+    look: int
+    others: dict[str, float] = Field(default_factory=dict)
+
+
+class Scorecard(Record):
+    """What the pre-training forecasts of a run were worth: figures from one trial on, a verdict from ten on.
+
+    `baseline_mae` is the error of the plain guess "as good as the mean of the trials so far".
+    """
+
+    trials: int
+    mae: float | None = None
+    coverage: float | None = None
+    interval_score: float | None = None
+    rank_correlation: float | None = None
+    baseline_mae: float | None = None
+    verdict: str = ""
+
+
+class RunFinished(Record):
+    """The end: the delivered model."""
+
+    kind: Literal["run_finished"] = "run_finished"
+    status: Literal["finished", "budget", "stopped", "no_trials"]
+    model: str
+    hyperparameters: Hyperparameters
+    valid: float | None
+    test: float | None
+    trials: int
+    seconds: float
+    scorecard: Scorecard
+    artifact: str | None
+    report: str | None
+    reason: str = ""
+    by: str = "builtin"
+
+
+Event = (
+    RunStarted
+    | DataProfiled
+    | ExperienceFound
+    | ModelsAssigned
+    | TrialProposed
+    | TrialPredicted
+    | TrainingApproved
+    | TrialStarted
+    | RowsLogged
+    | TrialFinished
+    | LogsCompared
+    | Revised
+    | ToolCalled
+    | DecisionRefused
+    | Said
+    | RequestChanged
+    | TrialWithdrawn
+    | Warned
+    | Interrupted
+    | Resumed
+    | EnsembleChosen
+    | TestLooked
+    | RunFinished
+)
+EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+"""Reads an event from JSON: `EVENT.validate_json(text)`."""

@@ -1,0 +1,1 @@
+"""Trainers of one protocol, and the processes that they run in."""

@@ -1,0 +1,116 @@
+"""What a trainer is: `fit(data, hyperparameters, emit)`, and a folder that `predict` loads with no other state.
+
+A trainer never sees test rows, files of the run, or the journal: it gets arrays, and hands out rows of its log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_gpt.cards.schema import Hyperparameters
+from automl_gpt.tools.log import Metric
+
+Matrix = NDArray[np.float32]
+"""Rows x columns; NaN where a value is missing; a category is its code, counted from 0 by falling frequency."""
+Target = NDArray[Any]
+"""int32 class codes from 0 (classification), or float64 values (regression)."""
+Prediction = NDArray[np.float64]
+"""Probabilities of shape (rows, classes), or values of shape (rows,) in the target's own unit."""
+
+TaskKind = Literal["binary", "multiclass", "regression"]
+Emit = Callable[[int, float, float], bool]
+"""`emit(step, train, valid)`: hands out one row of the log (the run's metric on training and validation rows), and
+answers whether to go on. After False the trainer ends at once and returns the best model that it has so far."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the matrix: its name, whether its values are category codes, and how many there are."""
+
+    name: str
+    categorical: bool = False
+    levels: int = 0
+
+
+@dataclass(frozen=True)
+class FitData:
+    """All that a trainer may see: training rows, validation rows, what the columns are, and what it may use.
+
+    `weight` is one weight per training row or None; `classes` is the number of classes (0 for regression): every
+    prediction has one column for each, also for a class that these training rows lack. `score(y, prediction, weight)`
+    computes the run's metric. `deadline` is a `time.monotonic()` after which `emit` answers False.
+    """
+
+    x: Matrix
+    y: Target
+    weight: NDArray[np.float64] | None
+    x_valid: Matrix
+    y_valid: Target
+    weight_valid: NDArray[np.float64] | None
+    features: tuple[Feature, ...]
+    task: TaskKind
+    classes: int
+    metric: Metric
+    score: Callable[[Target, Prediction, NDArray[np.float64] | None], float]
+    threads: int = 1
+    seed: int = 0
+    device: str = "cpu"
+
+    @property
+    def categorical(self) -> list[int]:
+        """Positions of the categorical columns."""
+        return [i for i, f in enumerate(self.features) if f.categorical]
+
+    def score_valid(self, prediction: Prediction) -> float:
+        """Score a prediction for the validation rows."""
+        return self.score(self.y_valid, prediction, self.weight_valid)
+
+    def score_train(self, prediction: Prediction, rows: NDArray[np.intp] | slice = slice(None)) -> float:
+        """Score a prediction for some of the training rows."""
+        return self.score(self.y[rows], prediction, None if self.weight is None else self.weight[rows])
+
+    def balanced(self) -> FitData:
+        """Return the same data with weights that give every class that is present the same total."""
+        counts = np.bincount(self.y, minlength=self.classes).astype(np.float64)
+        share = len(self.y) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        weight = share[self.y] if self.weight is None else self.weight * share[self.y]
+        return replace(self, weight=weight)
+
+
+class Model(Protocol):
+    """What a fit returns: it predicts, and saves itself as files that hold no code (never a pickle)."""
+
+    best_step: int
+    """The step whose model this is (the best one where the trainer stops early)."""
+
+    def predict(self, x: Matrix) -> Prediction:
+        """Predict rows of the fitted layout."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model into an empty folder."""
+        ...
+
+
+class Trainer(Protocol):
+    """One way to fit models. `name` is what Model Cards call it."""
+
+    name: str
+    step_name: str
+    """What a step counts: round, trees, epoch, iteration, rows."""
+    package: str
+    """The import name of the library that does the work."""
+
+    def fit(self, data: FitData, hyperparameters: Hyperparameters, emit: Emit) -> Model:
+        """Fit one model, calling `emit` at least once. Same data, hyperparameters, seed and threads: same model."""
+        ...
+
+    def load(self, folder: Path) -> Model:
+        """Read a model that `Model.save` wrote; only its `predict` will be used."""
+        ...

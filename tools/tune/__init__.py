@@ -1,0 +1,1 @@
+"""Suggestions, forecasts, experience."""
