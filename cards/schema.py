@@ -20,7 +20,13 @@ Hyperparameters = dict[str, Scalar]
 
 Modality = Literal["tabular", "text", "image"]
 Task = Literal[
-    "classification", "regression", "token-classification", "detection", "question-answering", "text-generation", "retrieval"
+    "classification",
+    "regression",
+    "token-classification",
+    "detection",
+    "question-answering",
+    "text-generation",
+    "retrieval",
 ]
 ColumnType = Literal["number", "category", "boolean", "datetime", "text"]
 
@@ -142,6 +148,7 @@ class Resources(Strict):
     columns_exponent: float = Field(default=1.0, ge=0, le=3, description="seconds grow with columns to this power")
     classes_exponent: float = Field(default=0.0, ge=0, le=2, description="seconds grow with classes to this power")
     max_rows: int | None = Field(default=None, gt=0, description="not offered for more training rows than this")
+    interruptible: bool = Field(default=False, description="a fit that is cut short leaves a usable model")
     bytes_per_cell: float = Field(default=16.0, gt=0, description="peak memory of a fit per cell of the table")
 
 
@@ -166,7 +173,9 @@ class ModelCard(Strict):
             if space.when is not None:
                 parent = seen.get(space.when.parameter)
                 if parent is None:
-                    raise ValueError(f"{name}: its condition names {space.when.parameter!r}, which must stand before it")
+                    raise ValueError(
+                        f"{name}: its condition names {space.when.parameter!r}, which must stand before it"
+                    )
                 for value in space.when.values:
                     if not parent.contains(value):
                         raise ValueError(f"{name}: {space.when.parameter} is never {value!r} ({parent.legal()})")
@@ -196,7 +205,9 @@ class ModelCard(Strict):
             if not self.active(name, full):
                 if name in configuration and space.when is not None:
                     values = " or ".join(map(str, space.when.values))
-                    raise ToolError(f"{self.name}: {name} counts only when {space.when.parameter} is {values}; leave it out")
+                    raise ToolError(
+                        f"{self.name}: {name} counts only when {space.when.parameter} is {values}; leave it out"
+                    )
                 continue
             value = configuration.get(name, space.default)
             if not space.contains(value):
@@ -231,8 +242,12 @@ class Split(Strict):
 
     kind: Literal["given", "random", "group", "time"]
     test: float = Field(default=0.2, gt=0, lt=0.9, description="share of the rows that the test split takes")
-    valid: float = Field(default=0.2, gt=0, lt=0.9, description="share of the other rows, where one validation split is cut")
-    folds: int | None = Field(default=None, ge=1, le=20, description="1: one validation split; default: by the data's size")
+    valid: float = Field(
+        default=0.2, gt=0, lt=0.9, description="share of the other rows, where one validation split is cut"
+    )
+    folds: int | None = Field(
+        default=None, ge=1, le=20, description="1: one validation split; default: by the data's size"
+    )
 
 
 class Limits(Strict):
@@ -269,7 +284,7 @@ class DataCard(Strict):
     def _inputs_as_mapping(cls, value: object) -> object:
         """Accept a list of columns, or column: type, or column: {type, meaning, known}."""
         if isinstance(value, list):
-            return {name: {} for name in value}
+            return {name: {} for name in _column_names(value)}
         if isinstance(value, dict):
             return {k: {"type": v} if isinstance(v, str) else {} if v is None else v for k, v in value.items()}
         return value
@@ -279,7 +294,7 @@ class DataCard(Strict):
     def _drop_as_mapping(cls, value: object) -> object:
         """Accept a list of columns, or column: reason."""
         if isinstance(value, list):
-            return dict.fromkeys(value, "")
+            return dict.fromkeys(_column_names(value), "")
         return value if value is not None else {}
 
     @field_validator("split", mode="before")
@@ -305,3 +320,10 @@ class DataCard(Strict):
         if self.target in self.drop:
             raise ValueError(f"the target {self.target!r} can't be dropped")
         return self
+
+
+def _column_names(values: list[Any]) -> list[str]:
+    """Return the names of a list of columns as text; ValueError where one of them is no name."""
+    if any(isinstance(value, list | dict) or value is None for value in values):
+        raise ValueError("must be a list of column names")
+    return [str(value) for value in values]

@@ -1,6 +1,7 @@
 """What happens in a run, as typed records. The journal stores them, every state derives from them, nothing else is true.
 
-An event is written before the effect that it describes is relied on. Numbers in events are JSON numbers; NaN is null.
+An event is written before the effect that it describes is relied on. The journal stores NaN and infinities as strings,
+which read back as numbers.
 """
 
 from __future__ import annotations
@@ -194,6 +195,15 @@ class Revised(Record):
     by: str
 
 
+class FinishDecided(Record):
+    """A controller or the budget ended the search; `ensemble` says whether an ensemble may be delivered."""
+
+    kind: Literal["finish_decided"] = "finish_decided"
+    ensemble: bool = True
+    reason: str
+    by: str
+
+
 class ToolCalled(Record):
     """A controller or a person used a tool of the toolbox; `result` is its JSON, cut to a few thousand characters."""
 
@@ -265,7 +275,10 @@ class Member(Record):
 
 
 class EnsembleChosen(Record):
-    """The models that are delivered, with their weights, and their validation score beside the best single one's."""
+    """The models that are delivered, with their weights, and their validation score beside the best single one's.
+
+    `decision_weights` are factors on the classes' probabilities before a label is said; empty: the likeliest class.
+    """
 
     kind: Literal["ensemble_chosen"] = "ensemble_chosen"
     members: tuple[Member, ...]
@@ -273,6 +286,7 @@ class EnsembleChosen(Record):
     best_single: float
     reason: str
     by: str
+    decision_weights: tuple[float, ...] = ()
 
 
 class TestLooked(Record):
@@ -280,9 +294,9 @@ class TestLooked(Record):
 
     __test__ = False
     kind: Literal["test_looked"] = "test_looked"
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float | None
+    high: float | None
     rows: int
     look: int
     others: dict[str, float] = Field(default_factory=dict)
@@ -334,6 +348,7 @@ Event = (
     | TrialFinished
     | LogsCompared
     | Revised
+    | FinishDecided
     | ToolCalled
     | DecisionRefused
     | Said

@@ -98,6 +98,7 @@ class RunState:
     refused: list[e.DecisionRefused] = field(default_factory=list)
     said: list[e.Said] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    finishing: e.FinishDecided | None = None
     ensemble: e.EnsembleChosen | None = None
     test: e.TestLooked | None = None
     finished: e.RunFinished | None = None
@@ -178,6 +179,7 @@ class RunState:
     def _trial_started(self, event: e.TrialStarted) -> None:
         trial = self.trials[event.trial]
         trial.started, trial.rows = event, []
+        self.spent = max(self.spent, event.at_seconds)
 
     def _rows_logged(self, event: e.RowsLogged) -> None:
         self.trials[event.trial].rows.extend(event.rows)
@@ -193,6 +195,9 @@ class RunState:
         self.revisions.append(event)
         if event.action == "change_models":
             self.assigned = event.models
+
+    def _finish_decided(self, event: e.FinishDecided) -> None:
+        self.finishing = event
 
     def _tool_called(self, event: e.ToolCalled) -> None:
         self.tool_calls.append(event)

@@ -106,6 +106,8 @@ class Trainer(Protocol):
     """What a step counts: round, trees, epoch, iteration, rows."""
     package: str
     """The import name of the library that does the work."""
+    reads: frozenset[str]
+    """The hyperparameters that `fit` reads: exactly those of its Model Card's search space."""
 
     def fit(self, data: FitData, hyperparameters: Hyperparameters, emit: Emit) -> Model:
         """Fit one model, calling `emit` at least once. Same data, hyperparameters, seed and threads: same model."""

@@ -1,0 +1,164 @@
+"""The interactive session: reads what a person types, and carries it out, until they leave.
+
+A line with a slash is a command, a name or a file is data, a pasted card is taken as it is; other words are understood
+as far as fixed rules can. Nothing that a person does wrong ends the chat.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from automl_gpt.agent.commands import carry_out, data_card_names, explain
+from automl_gpt.agent.commands import wishes as wish
+from automl_gpt.agent.conversation import Conversation, Person
+from automl_gpt.agent.person import Pipe, Terminal
+from automl_gpt.agent.understand import Intent, understand
+from automl_gpt.cards.errors import BudgetError, ToolError, UserError
+from automl_gpt.tools.evaluate.metrics import METRICS
+
+if TYPE_CHECKING:
+    from automl_gpt.agent.session import Session
+
+WRONG, NOTHING, INTERRUPTED = 2, 3, 130
+CARD_TEXT = re.compile(r"^\s*(source|target|search_space|trainer)\s*:", re.MULTILINE)
+FENCE = re.compile(r"^\s*```\w*\s*$", re.MULTILINE)
+
+
+def chat(session: Session, console: Console, cards: Sequence[str]) -> int:
+    """Talk with a person until they leave, and return the exit code.
+
+    `cards` are read first. Where standard input is no terminal, every line is carried out in turn, and the exit code is
+    that of the last problem (2, or 3 where no trial finished).
+    """
+    person: Person
+    if sys.stdin.isatty() and console.is_terminal:
+        person = Terminal(session, console)
+    else:
+        person = Pipe(sys.stdin, lambda text: console.print(text, soft_wrap=True, highlight=False))
+    talk = Conversation(session, console, person)
+    with talk.screen:
+        return converse(talk, cards)
+
+
+def converse(talk: Conversation, cards: Sequence[str] = ()) -> int:
+    """Carry out message after message; return the exit code."""
+    talk.say("AutoML-GPT. Name a Data Card or a data file; /help; Ctrl-D leaves.", "dim")
+    for name in cards:
+        attempt(talk, f"/data '{name}'" if "'" not in name else f'/data "{name}"')
+    talk.session.warm_up()
+    while not talk.leaving:
+        try:
+            message = talk.person.read()
+        except KeyboardInterrupt:
+            if not talk.person.present:
+                return INTERRUPTED
+            talk.say("Ctrl-D or /quit leaves", "dim")
+            continue
+        if message is None:
+            break
+        attempt(talk, message)
+    _farewell(talk)
+    return talk.exit_code
+
+
+def attempt(talk: Conversation, message: str) -> None:
+    """Carry out one message; what a person can mend is one red line."""
+    try:
+        answer(talk, message.strip())
+    except (UserError, ToolError) as error:
+        _problem(talk, error, WRONG)
+    except BudgetError as error:
+        _problem(talk, error, NOTHING)
+    except KeyboardInterrupt:
+        talk.screen.close()
+        talk.say("stopped", "yellow")
+        if not talk.person.present:
+            talk.exit_code, talk.leaving = INTERRUPTED, True
+
+
+def _problem(talk: Conversation, error: Exception, code: int) -> None:
+    talk.screen.close()
+    talk.screen.error(error)
+    if not talk.person.present:
+        talk.exit_code = code
+
+
+def answer(talk: Conversation, message: str) -> None:
+    """Find out what a message is, and act on it."""
+    if not message:
+        return
+    if message.startswith("/") and not Path(message).is_file():
+        carry_out(talk, " ".join(message.splitlines()))
+    elif CARD_TEXT.search(message) and ("\n" in message or ":" in message.split(" ", maxsplit=1)[0]):
+        _take_card(talk, FENCE.sub("", message))
+    elif message in data_card_names() or _is_file(message):
+        carry_out(talk, f'/data "{message}"')
+    else:
+        _plain_words(talk, message)
+
+
+def _is_file(message: str) -> bool:
+    try:
+        return "\n" not in message and len(message) < 4096 and Path(message).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _take_card(talk: Conversation, text: str) -> None:
+    from automl_gpt.cards.reader import parse_model_card
+
+    if re.search(r"^\s*(search_space|trainer)\s*:", text, re.MULTILINE):
+        card = parse_model_card(text)
+        talk.session.model_cards = [*[c for c in talk.session.model_cards if c.name != card.name], card]
+        wish.took(talk, card)
+    else:
+        wish.took(talk, talk.session.paste(text))
+
+
+def _plain_words(talk: Conversation, message: str) -> None:
+    session = talk.session
+    intents = understand(message, talk.state, [card.name for card in session.candidates()], list(METRICS))
+    understood = "; ".join(intent.words() for intent in intents)
+    session.said(message[:2000], understood)
+    if not intents:
+        explain(talk)
+        return
+    if len(intents) > 1 or intents[0].kind in ("metric", "seconds", "trials", "models"):
+        talk.say(f"understood: {understood}", "dim")
+    for intent in intents:
+        _act(talk, intent)
+
+
+def _act(talk: Conversation, intent: Intent) -> None:
+    budget = talk.session.request.budget
+    match intent.kind:
+        case "metric":
+            talk.change(metric=intent.name)
+        case "seconds":
+            talk.change(budget=budget.model_copy(update={"seconds": intent.amount}))
+        case "trials":
+            talk.change(budget=budget.model_copy(update={"trials": int(intent.amount)}))
+        case "models":
+            talk.change(models=intent.models)
+        case "data":
+            carry_out(talk, f'/data "{intent.file}"')
+        case "predict":
+            carry_out(talk, f'/predict "{intent.file}"' + (f' "{intent.out}"' if intent.out else ""))
+        case "stop":
+            talk.say("nothing is training; while something is, Ctrl-C stops it", "dim")
+        case "table":
+            carry_out(talk, "/trials")
+        case _:
+            carry_out(talk, f"/{intent.kind} {intent.number or ''}")
+
+
+def _farewell(talk: Conversation) -> None:
+    state = talk.state
+    if state is not None and state.finished is None and state.approved:
+        talk.say(f"run {state.run} is kept: automl-gpt resume {state.run}", "dim")

@@ -1,0 +1,278 @@
+"""The commands. The only place where objects are wired together; each command imports what it needs when it runs,
+
+so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automl_gpt.cards.errors import BudgetError, ToolError, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from automl_gpt.tools.journal.store import Journal
+
+WRONG, NOTHING, INTERRUPTED = 2, 3, 130
+
+app = typer.Typer(
+    name="automl-gpt",
+    help="Data Cards in, trusted models out: every training log is predicted before it is trained.",
+    invoke_without_command=True,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cards_app = typer.Typer(help="List, show, check and write Data Cards and Model Cards.", rich_markup_mode=None)
+app.add_typer(cards_app, name="cards")
+
+Cards = Annotated[list[str], typer.Argument(metavar="CARD...", help="Data Card (and Model Cards): files or names.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout; prose goes to stderr.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, a unique beginning of it, or 'last'.")]
+
+
+@app.callback()
+def bare(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+) -> None:
+    """Open the chat where no command is given."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(installed("automl-gpt"))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        chat([])
+
+
+@app.command()
+def chat(
+    cards: Annotated[list[str] | None, typer.Argument(metavar="[CARD...]", help="Cards or a data file.")] = None,
+) -> None:
+    """The interactive session."""
+    from automl_gpt.agent.chat import chat as talk
+    from automl_gpt.agent.session import Session
+
+    with Session(_journal()) as session:
+        raise typer.Exit(talk(session, _console(), cards or []))
+
+
+@app.command()
+def run(
+    cards: Cards,
+    controller: Annotated[str, typer.Option(help="Who decides: builtin.")] = "builtin",
+    time_budget: Annotated[
+        str | None,
+        typer.Option("--time", help="Time for everything: 90s, 10m, 1h, none. [default: 10m; none with --trials]"),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Train at most this many trials.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Budget of LLM tokens (builtin: none used).")] = None,
+    cost: Annotated[float | None, typer.Option(min=0, help="Budget of LLM money in USD (builtin: none used).")] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric to optimise; default: the card's, or by the task.")] = None,
+    require: Annotated[str, typer.Option(help="Requirements in words; every paragraph carries them.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials at once; default: one per core.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Train without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The whole job: from cards to a model, a report and a test score."""
+    from automl_gpt.agent.clock import seconds_of
+    from automl_gpt.agent.run import run_cards
+    from automl_gpt.tools.journal.events import Budget, Request
+
+    _need_approval(yes)
+    wanted = time_budget or ("none" if trials else "10m")
+    seconds = None if wanted.strip().lower() == "none" else seconds_of(wanted)
+    if seconds is None and trials is None:
+        raise UserError("--time none needs --trials N: a run must end some time")
+    request = Request(
+        metric=metric,
+        require=require,
+        seed=seed,
+        controller=controller,
+        workers=workers,
+        budget=Budget(seconds=seconds, trials=trials, tokens=tokens, cost_usd=cost),
+    )
+    raise typer.Exit(run_cards(_journal(), request, cards, _console(as_json), yes, as_json, _since_start()))
+
+
+@app.command()
+def resume(
+    run_name: RunName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Train without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run after an interruption."""
+    from automl_gpt.agent.run import resume_run
+
+    raise typer.Exit(resume_run(_journal(), run_name, _console(as_json), yes, as_json, _since_start()))
+
+
+@app.command()
+def runs(
+    as_json: Json = False,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Free the space of finished runs that no delivered model needs.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Show at most this many.")] = None,
+) -> None:
+    """List the runs, newest first."""
+    from automl_gpt.agent.run import list_runs
+
+    list_runs(_journal(), _console(as_json), as_json, clean, limit)
+
+
+@app.command()
+def show(run_name: RunName, as_json: Json = False) -> None:
+    """Show one run: its trials, predicted against actual."""
+    from automl_gpt.agent.run import show_run
+
+    show_run(_journal(), run_name, _console(as_json), as_json)
+
+
+@app.command()
+def report(
+    run_name: RunName,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; default: the run's folder.")] = None,
+) -> None:
+    """Write a run's HTML report and print its path."""
+    from automl_gpt.tools.evaluate.report import write_report
+
+    journal = _journal()
+    name = journal.find(run_name)
+    typer.echo(write_report(journal.state(name), journal.run_folder(name), out))
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(metavar="RUN-or-DIR", help="A run, or the folder of a delivered model.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: CSV, TSV, Parquet or JSONL.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the predictions; same format as FILE by default.")
+    ] = None,
+) -> None:
+    """Use a model on new rows: columns prediction, and probability_CLASS for classes."""
+    from automl_gpt.agent.run import predict_rows
+
+    predict_rows(_journal, model, file, out, _console(True))
+
+
+@app.command()
+def tools() -> None:
+    """List the tools that a controller or a person can call."""
+    from automl_gpt.agent.tool_commands import list_tools
+
+    list_tools()
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def tool(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The tool's name; `automl-gpt tools` lists them.")],
+    run_name: Annotated[str | None, typer.Option("--run", help="The run that it is called for.")] = None,
+) -> None:
+    """Call one tool: --ARGUMENT VALUE for each of its arguments; --help shows them."""
+    from automl_gpt.agent.tool_commands import call_tool
+
+    call_tool(_journal, name, list(context.args), run_name)
+
+
+@cards_app.command("list")
+def cards_list() -> None:
+    """List the shipped cards and those in the home's folder `cards`."""
+    from automl_gpt.agent.card_commands import list_cards
+
+    list_cards(_home() / "cards", _console())
+
+
+@cards_app.command("show")
+def cards_show(name: Annotated[str, typer.Argument(help="A card's name or file.")]) -> None:
+    """Print a card as it stands in its file."""
+    from automl_gpt.agent.card_commands import show_card
+
+    typer.echo(show_card(name, _home() / "cards"))
+
+
+@cards_app.command("check")
+def cards_check(file: Annotated[Path, typer.Argument(help="The card's file.")]) -> None:
+    """Check a card; with a Data Card, its data too."""
+    from automl_gpt.agent.card_commands import check_card
+
+    check_card(file, _home() / "cards", _console())
+
+
+@cards_app.command("new")
+def cards_new(
+    file: Annotated[Path, typer.Argument(help="A data file: CSV, TSV, Parquet or JSONL.")],
+    target: Annotated[str | None, typer.Option(help="The column to predict; default: the likeliest.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The card to write; default: FILE's name with .yaml.")] = None,
+) -> None:
+    """Write a Data Card from a data file, with comments on what was inferred."""
+    from automl_gpt.agent.card_commands import new_card
+
+    typer.echo(new_card(file, target, out))
+
+
+# --------------------------------------------------------------------------------------------------------- wiring
+
+
+def _home() -> Path:
+    from automl_gpt.tools.base import home
+
+    return home()
+
+
+def _journal() -> Journal:
+    from automl_gpt.tools.journal.store import open_journal
+
+    return open_journal()
+
+
+def _console(prose_to_stderr: bool = False) -> Console:
+    """Return where prose goes: stdout on a terminal, else stderr."""
+    from rich.console import Console
+
+    return Console(stderr=prose_to_stderr or not sys.stdout.isatty(), highlight=False)
+
+
+def _since_start() -> float:
+    """Return the seconds since this process began: the budget covers them."""
+    import psutil
+
+    return max(0.0, time.time() - psutil.Process().create_time())
+
+
+def _need_approval(yes: bool) -> None:
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError("training needs a yes: give --yes, or run in a terminal and answer there")
+
+
+def main() -> None:
+    """Run the command line; every error that a person can mend is one line, and every end has its exit code."""
+    os.environ.setdefault("LANGSMITH_TRACING", "false")
+    try:
+        app()
+    except BudgetError as error:
+        sys.exit(_say(error, NOTHING))
+    except (UserError, ToolError) as error:
+        sys.exit(_say(error, WRONG))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _say(error: Exception, code: int) -> int:
+    sys.stderr.write(f"automl-gpt: {error}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

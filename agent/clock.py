@@ -1,0 +1,78 @@
+"""A run's clock: it counts what the budget counts, across sessions, and stands still while a person is asked."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from automl_gpt.cards.errors import UserError
+from automl_gpt.tools.journal.events import Budget
+from automl_gpt.tools.journal.state import RunState
+
+
+class Clock:
+    """Seconds that a run has used. `spent`: in earlier sessions; `head_start`: before this object was made.
+
+    `total` is the budget in seconds, None for no limit.
+    """
+
+    def __init__(self, budget: Budget, spent: float = 0.0, head_start: float = 0.0) -> None:
+        self._spent, self._began = spent + head_start, time.monotonic()
+        self._paused: float | None = None
+        self.total = budget.seconds
+
+    def elapsed(self) -> float:
+        """Return the seconds used so far."""
+        now = self._paused if self._paused is not None else time.monotonic()
+        return self._spent + now - self._began
+
+    def left(self) -> float | None:
+        """Return the seconds left, never below 0; None without a limit."""
+        return None if self.total is None else max(0.0, self.total - self.elapsed())
+
+    def pause(self) -> None:
+        """Stand still: a person is being waited for."""
+        if self._paused is None:
+            self._paused = time.monotonic()
+
+    def go_on(self) -> None:
+        """Count again."""
+        if self._paused is not None:
+            self._began += time.monotonic() - self._paused
+            self._paused = None
+
+
+SETTLE_SECONDS = 2.0
+"""What the end of a run takes at the least: choosing the ensemble, writing model and report."""
+LARGEST_SHARE = 0.3
+MEMBERS_EXPECTED = 6
+
+
+def reserve(state: RunState) -> float:
+    """Return the seconds to keep for the end of a run: ensemble, one look at the test split, report.
+
+    The test rows cost what predicting the validation rows took, for the most expensive of the likely members; never
+    more than a share of the whole budget.
+    """
+    total = state.request.budget.seconds
+    if total is None or state.profile is None:
+        return 0.0
+    profile, complete = state.profile, [t for t in state.done() if t.complete]
+    costs = sorted((t.end.predict_seconds or 0.0 for t in complete if t.end), reverse=True)[:MEMBERS_EXPECTED]
+    testing = sum(costs) * profile.rows_test * profile.folds
+    choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
+    return min(LARGEST_SHARE * total, SETTLE_SECONDS + 1.3 * testing + choosing)
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a duration such as `90`, `90s`, `10m`, `1.5h` or `1h30m`; UserError for anything else."""
+    match = re.fullmatch(
+        r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s?)?", text.strip().lower()
+    )
+    if not text.strip() or match is None:
+        raise UserError(f"{text!r} is no duration: write 90s, 10m or 1.5h")
+    hours, minutes, seconds = (float(group or 0) for group in match.groups())
+    total = 3600 * hours + 60 * minutes + seconds
+    if total <= 0:
+        raise UserError(f"a budget of {text!r} leaves no time to train: give at least a few seconds")
+    return total

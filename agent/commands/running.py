@@ -1,0 +1,128 @@
+"""Commands that drive a run or use its model: plan, train, go on with an older run, predict."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from types import FrameType
+
+from rich.text import Text
+
+from automl_gpt.agent.commands.command import split
+from automl_gpt.agent.conversation import Conversation
+from automl_gpt.agent.screen import APPROVAL, is_yes
+from automl_gpt.agent.screen.text import plain
+from automl_gpt.cards.errors import UserError
+from automl_gpt.tools.journal.state import RunState
+
+TWICE_SECONDS = 2.0
+"""A second Ctrl-C within this time does not wait for an orderly end."""
+
+
+def plan(chat: Conversation, _rest: str) -> None:
+    """Decide up to the next training, and show it."""
+    _plan(chat)
+    chat.screen.show_plan(chat.session.need_state())
+    chat.session.wait_for_person()
+    chat.say("/go trains, /prompt shows what a controller reads, /undo takes the proposals back", "dim")
+
+
+def _plan(chat: Conversation) -> RunState:
+    chat.need_card()
+    if chat.state is not None and chat.state.finished is not None:
+        raise UserError(f"run {chat.state.run} is finished: /predict FILE uses its model, /data starts another run")
+    chat.show(chat.session.plan())
+    return chat.session.need_state()
+
+
+def go(chat: Conversation, _rest: str) -> None:
+    """Plan, ask once, and train until the budget is spent or Ctrl-C."""
+    state = _plan(chat)
+    if not state.approved:
+        chat.screen.show_plan(state)
+        chat.session.wait_for_person()
+        if not is_yes(chat.person.ask(APPROVAL)):
+            chat.say("not trained; the plan is kept: /go asks again", "dim")
+            return
+        chat.session.approve()
+    chat.settle()
+    stopped = False
+    with _ctrl_c_stops(chat) as presses:
+        try:
+            with contextlib.closing(_generator(chat)) as steps:
+                for _ in steps:
+                    pass
+        except KeyboardInterrupt:
+            stopped = True
+        finally:
+            chat.screen.close()
+    if stopped or presses:
+        stopped_words(chat)
+
+
+def _generator(chat: Conversation) -> Generator[None]:
+    events = chat.session.drive()
+    try:
+        for event in events:
+            chat.screen.show(event, chat.session.need_state())
+            yield
+    finally:
+        if isinstance(events, Generator):
+            events.close()
+
+
+def stopped_words(chat: Conversation) -> None:
+    """Say that the training was stopped, and how it goes on."""
+    chat.say("stopped; /go goes on", "yellow")
+    if not chat.person.present:
+        chat.exit_code, chat.leaving = 130, True
+
+
+@contextlib.contextmanager
+def _ctrl_c_stops(chat: Conversation) -> Generator[list[float]]:
+    """Let Ctrl-C end the training and not the chat; the times of the presses are handed out."""
+    presses: list[float] = []
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if presses and now - presses[-1] < TWICE_SECONDS:
+            raise KeyboardInterrupt
+        presses.append(now)
+        chat.session.stop("Ctrl-C")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield presses
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield presses
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def resume(chat: Conversation, rest: str) -> None:
+    """Take over a run of the journal, by default the newest."""
+    state = chat.session.resume(rest.strip() or "last")
+    chat.settle()
+    if state.trials:
+        chat.screen.show_trials(state)
+    if state.finished is not None:
+        chat.screen.show_end(state)
+    else:
+        chat.say(f"run {state.run}: {len(state.done())} trials kept; /go goes on")
+
+
+def predict(chat: Conversation, rest: str) -> None:
+    """Use the run's model on new rows."""
+    names = split(rest)
+    if not names or len(names) > 2:
+        raise UserError("/predict FILE [OUT]: name the file with new rows (quote names that hold blanks)")
+    file, *out = [Path(name).expanduser() for name in names]
+    done = chat.session.predict(file, out[0] if out else None)
+    for note in done.notes:
+        chat.say(f"note: {note}", "yellow")
+    chat.screen.print(Text(f"{done.rows:,} rows predicted  {plain(done.out)}"), whole=True)

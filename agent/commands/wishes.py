@@ -1,0 +1,152 @@
+"""Commands by which a person says what is wanted: data, metric, budget, models; and takes it back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from automl_gpt.agent.clock import seconds_of
+from automl_gpt.agent.commands.command import split
+from automl_gpt.agent.conversation import Conversation
+from automl_gpt.agent.screen import profile_panel
+from automl_gpt.agent.screen.panels import budget_words, facts
+from automl_gpt.agent.understand import seconds_in
+from automl_gpt.cards.errors import UserError
+from automl_gpt.cards.schema import DataCard, ModelCard
+from automl_gpt.tools.evaluate.metrics import METRICS, fitting
+from automl_gpt.tools.journal.events import Budget
+
+LONGEST = 366 * 86400.0
+ATTEMPTS = 3
+CARD_SUFFIXES = (".yaml", ".yml")
+
+
+def data(chat: Conversation, rest: str) -> None:
+    """Read a card or a data file, or show the data that are set."""
+    names = split(rest)
+    if not names:
+        _show_data(chat)
+        return
+    if len(names) > 2:
+        raise UserError("/data takes one card or file, and the column to predict: quote names that hold blanks")
+    path = Path(names[0]).expanduser()
+    is_table = path.is_file() and path.suffix.lower() not in CARD_SUFFIXES
+    if len(names) == 2 and not is_table:
+        raise UserError(f"{names[0]}: no data file, so there is no column to name: /data CARD or /data FILE COLUMN")
+    if len(names) == 2:
+        took(chat, chat.session.draft(path, names[1]))
+    elif is_table:
+        took(chat, _drafted(chat, path))
+    else:
+        took(chat, chat.session.read(names[0]))
+
+
+def _drafted(chat: Conversation, path: Path) -> DataCard:
+    """Draft a card for a data file; where a human being can be asked, ask which column is the target."""
+    card = chat.session.draft(path, None)
+    if not chat.person.present:
+        chat.say(f"target {card.target} (guessed; /data FILE COLUMN names another)", "dim")
+        return card
+    columns = [*(card.inputs or {}), *card.drop]
+    for _ in range(ATTEMPTS):
+        answer = (chat.person.ask(f"column to predict [{card.target}]: ", columns) or "").strip()
+        if answer in ("", card.target):
+            return card
+        try:
+            return chat.session.draft(path, answer)
+        except UserError as error:
+            chat.screen.error(error)
+    chat.say(f"target stays {card.target}", "dim")
+    return card
+
+
+def took(chat: Conversation, card: DataCard | ModelCard) -> None:
+    """Say which card was taken, and what can be done next."""
+    if isinstance(card, ModelCard):
+        chat.say(f"model {card.name} is a candidate of the next run")
+        return
+    chat.settle()
+    _show_card(chat, card)
+    chat.say("/plan shows what would be trained first, /go trains", "dim")
+
+
+def _show_data(chat: Conversation) -> None:
+    card, state = chat.need_card(), chat.state
+    if state is not None and state.profile is not None:
+        metric = state.metric.name if state.metric else ""
+        chat.screen.print(profile_panel(state.profile, metric, chat.screen.glyphs))
+    else:
+        _show_card(chat, card)
+
+
+def _show_card(chat: Conversation, card: DataCard) -> None:
+    source = card.source if isinstance(card.source, str) else ", ".join(filter(None, card.source.model_dump().values()))
+    rows = [
+        ("data", card.name or source),
+        ("source", source if card.name else ""),
+        ("about", card.description[:200]),
+        ("target", card.target or "the source's own"),
+        ("task", card.task or ""),
+        ("metric", chat.session.request.metric or card.metric or ""),
+        ("inputs", f"{len(card.inputs)} columns" if card.inputs else ""),
+        ("left out", ", ".join(list(card.drop)[:8])),
+    ]
+    chat.screen.print(facts([(name, value) for name, value in rows if value]))
+
+
+def metric(chat: Conversation, rest: str) -> None:
+    """Set the metric, or show it and those that fit."""
+    state = chat.state
+    fits = fitting(state.profile.task) if state and state.profile else list(METRICS)
+    if rest.strip():
+        chat.change(metric=rest.strip())
+        now = state.metric.name if state and state.metric else chat.session.request.metric
+        chat.say(f"metric {now}")
+        return
+    now = state.metric.name if state and state.metric else chat.session.request.metric
+    chat.screen.print(facts([("metric", now or "the card's, or by the task"), ("fitting", ", ".join(fits))]))
+
+
+def budget(chat: Conversation, rest: str) -> None:
+    """Set the budget, or show it and what is left of it."""
+    if rest.strip():
+        chat.change(budget=budget_of(rest, chat.session.request.budget))
+    left = chat.session.seconds_left()
+    more = f", {left:.0f} s left" if left is not None and chat.state is not None else ""
+    chat.say(f"budget {budget_words(chat.session.request.budget)}{more}")
+
+
+def budget_of(text: str, now: Budget) -> Budget:
+    """Return a budget of words such as `10m`, `30 trials`, `10m 30 trials`, `none`; what they leave out stays.
+
+    UserError for anything else, and for a budget in which nothing can be trained.
+    """
+    rest, fields = text.strip().casefold(), dict[str, float | int | None]()
+    if rest in ("none", "no limit", "unlimited"):
+        return now.model_copy(update={"seconds": None, "trials": None})
+    match = re.search(r"(-?\d{1,18})\s*(?:trials?|t)\b", rest)
+    if match:
+        fields["trials"] = int(match.group(1))
+        if int(match.group(1)) < 1:
+            raise UserError(f"a budget of {match.group(1)} trials trains nothing: give at least 1")
+        rest = (rest[: match.start()] + rest[match.end() :]).strip(" ,;")
+        rest = re.sub(r"\b(and|or)$|^(and|or)\b", "", rest).strip()
+    if rest:
+        fields["seconds"] = seconds_in(rest) or seconds_of(rest)
+        if fields["seconds"] > LONGEST:
+            raise UserError("a budget of more than a year: write /budget none for no limit")
+    return now.model_copy(update=fields)
+
+
+def model(chat: Conversation, rest: str) -> None:
+    """Set the candidate models, or show them."""
+    names = rest.replace(",", " ").split()
+    if names:
+        chat.change(models=() if names == ["all"] else tuple(dict.fromkeys(names)))
+    chosen = chat.session.request.models
+    chat.say(f"models {', '.join(chosen)}" if chosen else "models: all that fit the data")
+
+
+def undo(chat: Conversation, _rest: str) -> None:
+    """Take back the last change of the request, else the proposals that are not trained yet."""
+    chat.say(chat.take_back() or chat.session.undo())

@@ -1,0 +1,282 @@
+"""The loop: state -> Controller.decide() -> validated tool calls -> journal -> tools. Budgets are enforced here.
+
+A controller only decides. The loop asks, checks, writes every event before acting on it, trains in processes of their
+own, compares logs, and ends in time; it does the same for every controller.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from automl_gpt.agent.clock import Clock, reserve
+from automl_gpt.agent.decisions import Controller, Decision, Situation, ToolCall, validate
+from automl_gpt.cards.errors import ToolError
+from automl_gpt.tools.base import Context
+from automl_gpt.tools.evaluate.compare import gap
+from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.live import LiveRun
+from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.process import machine
+from automl_gpt.tools.process.client import Server
+from automl_gpt.tools.toolbox import TOOLBOX
+from automl_gpt.tools.train.job import Job
+from automl_gpt.tools.train.pool import TrialPool
+from automl_gpt.tools.tune.forecast import is_audit
+from automl_gpt.tools.tune.stopping import make_stop_rule
+
+LOOKUPS = 24
+"""At most this many inspecting calls before a decision."""
+LOOKAHEAD = 1
+"""Trials that stand decided while all workers train, so that none waits for a decision."""
+SKIPS_IN_A_ROW = 6
+"""After so many trials in a row that were predicted to be hopeless, the next one is trained all the same."""
+CELLS_PER_TRIAL = 20_000_000
+"""Tables with more cells are trained one trial at a time, with all cores and all memory."""
+MEMORY_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run trains with: trials at once, threads of each, bytes for all, device."""
+
+    workers: int
+    threads: int
+    memory: float
+    device: str
+
+
+class Loop:
+    """Drives one run from its state to its next one. `server` forks the processes, `clock` counts the budget."""
+
+    def __init__(
+        self, live: LiveRun, controller: Controller, fallback: Controller, server: Server, clock: Clock
+    ) -> None:
+        self.live, self.state = live, live.state
+        self.controller, self.fallback = controller, fallback
+        self.server, self.clock = server, clock
+        self.stop = threading.Event()
+        self._cache: dict[str, object] = {}
+        self._exhausted = False
+
+    # ------------------------------------------------------------------------------------------------- the whole run
+
+    def plan(self) -> Iterator[e.Event]:
+        """Decide up to the first training: models, the opening trials, their predicted logs."""
+        if not self.state.assigned:
+            yield from self.decide("assign_model")
+        if not self.state.trials:
+            yield from self.live.record(*self._opening())
+        yield from self._predict()
+
+    def search(self) -> Iterator[e.Event]:
+        """Propose, predict, train, compare and revise until the budget, less what the finish needs, is spent."""
+        offer = self._machine()
+        pool = TrialPool(self.server, offer.workers, offer.memory, self.clock.elapsed)
+        try:
+            while not self._over(pool):
+                yield from self._feed(pool, offer)
+                if not pool.busy():
+                    break
+                left = self.seconds_left()
+                for event in pool.poll(0.5 if left is None else min(0.5, left + 0.01)):
+                    yield from self._took(event)
+            if not self.stop.is_set():
+                for event in pool.out_of_time("the run's time was spent"):
+                    yield from self._took(event)
+        finally:
+            pool.kill_all()
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds that training may still take; None without a limit."""
+        left = self.clock.left()
+        return None if left is None else max(0.0, left - reserve(self.state))
+
+    # ---------------------------------------------------------------------------------------------------- decisions
+
+    def decide(self, decision: Decision, trials: tuple[Trial, ...] = (), count: int = 1) -> Iterator[e.Event]:
+        """Ask the controller, once more with the error, then the built-in one; record what was decided."""
+        problem: str | None = None
+        for controller in (self.controller, self.controller, self.fallback):
+            situation = Situation(
+                decision, self.state, eligible(self.state), trials, count, self.seconds_left(), problem=problem
+            )
+            try:
+                yield from self.live.record(*self._ask(controller, situation))
+                return
+            except ToolError as error:
+                problem = str(error)
+                yield from self.live.record(
+                    e.DecisionRefused(decision=decision, problem=problem, by=controller.name),
+                )
+                if controller is self.fallback and problem:
+                    raise
+
+    def _ask(self, controller: Controller, situation: Situation) -> list[e.Event]:
+        context = Context(self.live.folder, self.state.request.seed, 1, self.live.journal, self.state.run, self._cache)
+        self._cache.update(state=self.state, seconds_left=situation.seconds_left)
+        for _ in range(LOOKUPS):
+            calls = controller.decide(situation)
+            if not calls:
+                return []
+            if calls[0].name == situation.decision:
+                return self._checked(validate(calls[0], situation, controller.name, self._seed))
+            for call in calls:
+                situation.looked.append((call, self._look(call, context)))
+        raise ToolError(f"more than {LOOKUPS} look-ups before the decision")
+
+    def _look(self, call: ToolCall, context: Context):
+        tool = TOOLBOX.get(call.name)
+        if tool is None or not tool.inspects:
+            names = ", ".join(t.name for t in TOOLBOX.values() if t.inspects)
+            raise ToolError(f"{call.name!r} can't be called here; there are: {names}")
+        return tool.call(call.arguments, context)
+
+    def _checked(self, events: list[e.Event]) -> list[e.Event]:
+        """Let one in ten of the hopeless trials, and one after many in a row, train all the same."""
+        skipped = [t for t in self.state.ordered() if _was_skipped(t)]
+        row = 0
+        for trial in reversed(self.state.ordered()):
+            if trial.status != "skipped":
+                break
+            row += 1
+        checked: list[e.Event] = []
+        for event in events:
+            if isinstance(event, e.TrialPredicted) and not event.train:
+                audit = is_audit(len(skipped), self.state.request.seed)
+                if audit or row >= SKIPS_IN_A_ROW:
+                    event = event.model_copy(update={"train": True, "audit": True})
+                else:
+                    row += 1
+                skipped.append(self.state.trials[event.trial])
+            checked.append(event)
+        return checked
+
+    def _seed(self, trial: int) -> int:
+        return (self.state.request.seed * 1_000_003 + trial * 7_919) % 2**31
+
+    def _opening(self) -> list[e.Event]:
+        """The trivial baseline and the default of the first model come first in every run."""
+        reasons = {TRIVIAL: "what needs no learning; every model has to beat it"}
+        names = [n for n in (TRIVIAL, *self.state.assigned[:1]) if n in self.state.model_cards]
+        return [
+            e.TrialProposed(
+                trial=number,
+                model=name,
+                hyperparameters=self.state.model_cards[name].default(),
+                reason=reasons.get(name, "the defaults of the first model"),
+                by="opening",
+                seed=self._seed(number),
+            )
+            for number, name in enumerate(dict.fromkeys(names), start=1)
+        ]
+
+    def _predict(self) -> Iterator[e.Event]:
+        open_trials = tuple(t for t in self.state.ordered() if t.status == "proposed")
+        if open_trials:
+            yield from self.decide("predict_log", trials=open_trials)
+
+    # ----------------------------------------------------------------------------------------------------- training
+
+    def _over(self, pool: TrialPool) -> bool:
+        if self.stop.is_set() or self.seconds_left() == 0:
+            return True
+        if self.state.finishing is not None:
+            return True
+        return self._trials_left() == 0 and not pool.busy() and not self.state.waiting()
+
+    def _trials_left(self) -> int | None:
+        """Return how many trials may still be decided on; None without a limit."""
+        limit = self.state.request.budget.trials
+        taken = sum(t.status not in ("skipped", "withdrawn", "proposed") for t in self.state.ordered())
+        return None if limit is None else max(0, limit - taken)
+
+    def _feed(self, pool: TrialPool, offer: Machine) -> Iterator[e.Event]:
+        """Start what waits while workers are free, and decide ahead; ends when there is nothing to start or decide."""
+        while not self._over(pool):
+            waiting, free = self.state.waiting(), pool.free()
+            if waiting and free:
+                yield from self._start(waiting[0], free[0], pool, offer)
+            elif len(waiting) < LOOKAHEAD and self._trials_left() != 0 and not self._exhausted:
+                yield from self._propose(max(1, len(free)))
+            else:
+                return
+
+    def _propose(self, count: int) -> Iterator[e.Event]:
+        before = len(self.state.trials)
+        scored = [t for t in self.state.done() if t.model != TRIVIAL]
+        if scored:
+            yield from self.decide("revise")
+            decided = self.state.revisions[-1]
+            if decided.action == "finish":
+                yield from self.live.record(e.FinishDecided(reason=decided.reason, by=decided.by))
+                return
+        left = self._trials_left()
+        yield from self.decide("propose_hyperparameters", count=count if left is None else min(count, left))
+        self._exhausted = len(self.state.trials) == before
+        yield from self._predict()
+
+    def _start(self, trial: Trial, worker: int, pool: TrialPool, offer: Machine) -> Iterator[e.Event]:
+        card = self.state.model_cards[trial.model]
+        rule = make_stop_rule(self.state, trial)
+        yield from self.live.record(e.TrialStarted(trial=trial.number, worker=worker, at_seconds=self.clock.elapsed()))
+        pool.start(
+            Job(
+                trial=trial.number,
+                model=trial.model,
+                trainer=card.trainer,
+                hyperparameters=trial.hyperparameters,
+                data=str(self.live.folder / "data"),
+                out=str(self.live.folder / "trials" / f"{trial.number:04d}"),
+                metric=self.state.need_metric().name,
+                seed=trial.proposal.seed,
+                threads=offer.threads,
+                device=offer.device,
+                deadline=self._deadline(),
+                rule=rule,
+            ),
+            worker,
+        )
+
+    def _deadline(self) -> float | None:
+        """A trial may use what is left; half of it while no real model is complete yet."""
+        left = self.seconds_left()
+        if left is None:
+            return None
+        first = not any(t.complete and t.model != TRIVIAL for t in self.state.done())
+        return time.monotonic() + (left / 2 if first else left)
+
+    def _took(self, event: e.Event) -> Iterator[e.Event]:
+        yield from self.live.record(event)
+        if isinstance(event, e.TrialFinished):
+            trial = self.state.trials[event.trial]
+            found = gap(trial.prediction, trial) if trial.prediction else None
+            if found is not None:
+                yield from self.live.record(e.LogsCompared(trial=trial.number, gap=found))
+
+    def _machine(self) -> Machine:
+        profile, cores = self.state.need_profile(), machine.cores()
+        memory = machine.memory() * MEMORY_SHARE
+        workers = self.state.request.workers or cores
+        if profile.rows_train * profile.features > CELLS_PER_TRIAL:
+            workers = 1
+        return Machine(workers, max(1, cores // workers), memory, machine.device())
+
+
+def eligible(state: RunState) -> tuple[str, ...]:
+    """Return the Model Cards that fit the data's task and size and the person's wishes; never the trivial one."""
+    profile = state.need_profile()
+    task = "regression" if profile.task == "regression" else "classification"
+    names: list[str] = []
+    for name, card in state.model_cards.items():
+        too_large = card.resources.max_rows is not None and profile.rows_train > card.resources.max_rows
+        if name != TRIVIAL and task in card.tasks and card.modality == "tabular" and not too_large:
+            names.append(name)
+    wanted = [n for n in names if n in state.request.models]
+    return tuple(wanted or names)
+
+
+def _was_skipped(trial: Trial) -> bool:
+    return trial.prediction is not None and (not trial.prediction.train or trial.prediction.audit)

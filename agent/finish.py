@@ -1,0 +1,107 @@
+"""The end of a run: the ensemble where it helps, one look at the test split, the delivered model, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from automl_gpt.agent.controller import Loop
+from automl_gpt.cards.errors import UserError
+from automl_gpt.tools.evaluate.scorecard import scorecard
+from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.state import TRIVIAL, RunState
+from automl_gpt.tools.process.client import TaskFailed
+
+PATIENCE_SECONDS = 120.0
+"""How long a step of the end may take at the most where the run has no time limit of its own."""
+
+
+class Finisher:
+    """Ends the run that a loop drove. Every step is in the journal before the next one begins, so a resume goes on."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop, self._state = loop, loop.state
+        self._record = loop.live.record
+
+    def finish(self) -> Iterator[e.Event]:
+        """Decide on the ensemble, deliver, look at the test split once, report."""
+        state = self._state
+        if not any(t.complete for t in state.done()):
+            yield from self._nothing()
+            return
+        if state.finishing is None:
+            yield from self._loop.decide("finish")
+        if state.ensemble is None:
+            chosen = self._call("ensemble", ensemble=state.finishing is None or state.finishing.ensemble)
+            yield from self._record(e.EnsembleChosen.model_validate(chosen))
+        if state.test is None and state.need_profile().rows_test:
+            yield from self._look()
+        yield from self._record(self._ended())
+        try:
+            self._call("report")
+        except (TaskFailed, TimeoutError, UserError) as error:
+            # The model is delivered; a report can be written again at any time.
+            text = f"the report could not be written ({error}): `automl-gpt report {self._state.run}` tries again"
+            yield from self._record(e.Warned(text=text))
+
+    def _look(self) -> Iterator[e.Event]:
+        """Evaluate on the test split. The look is counted over all runs on the same data."""
+        looks = self._loop.live.journal.looks(self._state.need_profile().fingerprint)
+        found = self._call("test")
+        yield from self._record(e.TestLooked.model_validate({**found, "look": looks + 1}))
+        if looks:
+            yield from self._record(
+                e.Warned(text=f"this test split was looked at {looks + 1} times by now: its score flatters a little")
+            )
+
+    def _call(self, task: str, **more: Any) -> dict[str, Any]:
+        left = self._loop.clock.left()
+        arguments = {
+            "url": self._loop.live.journal.url,
+            "home": str(self._loop.live.journal.folder),
+            "run": self._state.run,
+            "seconds_left": left,
+            **more,
+        }
+        return self._loop.server.call(task, arguments, self._loop.live.folder / "finish.log", PATIENCE_SECONDS)
+
+    def _nothing(self) -> Iterator[e.Event]:
+        reasons = [t.end.reason for t in self._state.ordered() if t.end is not None and t.end.reason]
+        why = reasons[-1] if reasons else "the budget ended before any trial finished: give more time"
+        yield from self._record(self._end("no_trials", why))
+
+    def _ended(self) -> e.RunFinished:
+        state = self._state
+        real = any(t.complete and t.model != TRIVIAL for t in state.done())
+        decided = state.finishing.reason if state.finishing else ""
+        by_controller = bool(state.revisions) and state.revisions[-1].action == "finish"
+        return self._end("finished" if by_controller or not real else "budget", decided)
+
+    def _end(self, status: Literal["finished", "budget", "no_trials"], reason: str) -> e.RunFinished:
+        state = self._state
+        name, hyperparameters = delivered(state)
+        return e.RunFinished(
+            status=status,
+            model=name,
+            hyperparameters=hyperparameters,
+            valid=state.ensemble.value if state.ensemble else None,
+            test=state.test.value if state.test else None,
+            trials=sum(t.end is not None for t in state.ordered()),
+            seconds=self._loop.clock.elapsed(),
+            scorecard=scorecard(state),
+            artifact="model" if state.ensemble else None,
+            report="report.html" if state.ensemble else None,
+            reason=reason,
+        )
+
+
+def delivered(state: RunState) -> tuple[str, dict[str, Any]]:
+    """Return the name of the delivered model and the hyperparameters of its (heaviest) member."""
+    if state.ensemble is None:
+        return "none", {}
+    members = sorted(state.ensemble.members, key=lambda m: -m.weight)
+    first = state.trials[members[0].trial]
+    if len(members) == 1:
+        return first.model, dict(first.hyperparameters)
+    models = sorted({state.trials[m.trial].model for m in members})
+    return f"ensemble of {len(members)}: {', '.join(models)}", dict(first.hyperparameters)

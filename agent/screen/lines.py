@@ -1,0 +1,150 @@
+"""One event, one thing to print: what a person reads of a run, in order, with or without a live display."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from automl_gpt.agent.screen.panels import budget_words, one_line, profile_panel
+from automl_gpt.agent.screen.text import UNICODE, Glyphs, cut, interval, number, plain, span
+from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.state import RunState
+
+QUIET = ("builtin", "person", "opening")
+"""Whose tool calls are not worth a line."""
+
+
+def lines(event: e.Event, state: RunState, glyphs: Glyphs = UNICODE) -> list[RenderableType]:
+    """Return what is printed of an event; nothing for most."""
+    make = _LINES.get(event.kind)
+    return make(event, state, glyphs) if make else []
+
+
+def trial_lines(event: e.Event, state: RunState, glyphs: Glyphs = UNICODE) -> list[RenderableType]:
+    """Return what is printed of a trial's events where no table shows them."""
+    if isinstance(event, e.TrialPredicted):
+        return [_predicted(event, state, glyphs)]
+    if isinstance(event, e.TrialFinished) and not _comparable(event, state):
+        return [Text(one_line(state.trials[event.trial], _metric(state), glyphs))]
+    if isinstance(event, e.LogsCompared):
+        return [Text(one_line(state.trials[event.trial], _metric(state), glyphs))]
+    return []
+
+
+def _comparable(event: e.TrialFinished, state: RunState) -> bool:
+    """Whether a comparison of the logs follows at once, which is then the line."""
+    known = state.trials[event.trial].prediction
+    return event.value is not None and known is not None and known.value is not None
+
+
+def _metric(state: RunState) -> str:
+    return state.metric.name if state.metric else "score"
+
+
+def _predicted(event: e.TrialPredicted, state: RunState, glyphs: Glyphs) -> Text:
+    model = cut(state.trials[event.trial].model, 20, glyphs)
+    band = f"{number(event.value, 4, glyphs)} {interval(event.low, event.high, 4, glyphs)}".rstrip()
+    note = "" if event.train else "  not worth training"
+    return Text(
+        f"trial {event.trial:<3} {model:<20}  predicted {band}  about {span(event.seconds, glyphs)}{note}", style="dim"
+    )
+
+
+def _note(name: str, text: object, style: str = "") -> Text:
+    return Text.assemble((f"{name}: ", style or "dim"), plain(text))
+
+
+def _started(event: e.RunStarted, state: RunState, glyphs: Glyphs) -> list[RenderableType]:
+    dot = f" {glyphs.dot} "
+    said = [
+        f"run {plain(state.run)}",
+        plain(event.data_card.name or event.data_card.source, 40),
+        f"budget {budget_words(event.request.budget)}",
+        f"controller {plain(event.request.controller)}",
+    ]
+    return [Text(dot.join(said), style="bold")]
+
+
+def _profiled(event: e.DataProfiled, _state: RunState, glyphs: Glyphs) -> list[RenderableType]:
+    return [profile_panel(event.profile, event.metric, glyphs)]
+
+
+def _experience(event: e.ExperienceFound, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    runs = len({trial.run for trial in event.trials})
+    many = f"{len(event.trials)} trials of {runs} earlier run{'s' * (runs != 1)} on similar data"
+    return [_note("experience", many)] if event.trials else []
+
+
+def _assigned(event: e.ModelsAssigned, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    return [_note("models", ", ".join(event.models)), _note(f"why ({plain(event.by)})", event.reason)]
+
+
+def _revised(event: e.Revised, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    if event.action != "change_models":
+        return []
+    return [_note(f"models ({plain(event.by)})", f"{', '.join(event.models)}: {event.reason}")]
+
+
+def _called(event: e.ToolCalled, _state: RunState, glyphs: Glyphs) -> list[RenderableType]:
+    if event.by in QUIET:
+        return []
+    given = ", ".join(f"{k} {v}" for k, v in event.arguments.items())
+    return [Text(cut(f"{event.by} looked at {event.name} {given}".rstrip(), 160, glyphs), style="dim")]
+
+
+def _refused(event: e.DecisionRefused, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    return [_note(f"refused ({plain(event.by)}, {plain(event.decision)})", event.problem, "yellow")]
+
+
+def _warned(event: e.Warned, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    return [_note("warning", event.text, "yellow")]
+
+
+def _interrupted(event: e.Interrupted, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    return [_note("stopped", event.reason, "yellow")]
+
+
+def _resumed(event: e.Resumed, state: RunState, glyphs: Glyphs) -> list[RenderableType]:
+    total = budget_words(state.request.budget)
+    return [_note("resumed", f"{len(state.done())} trials kept, {span(event.spent, glyphs)} used of {total}")]
+
+
+def _changed(event: e.RequestChanged, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    wanted = event.request
+    parts = [f"metric {wanted.metric}" if wanted.metric else "", f"budget {budget_words(wanted.budget)}"]
+    parts += [f"models {', '.join(wanted.models)}"] if wanted.models else []
+    return [_note("request", "; ".join(filter(None, parts)))]
+
+
+def _withdrawn(event: e.TrialWithdrawn, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    return [_note("taken back", f"trial {event.trial}")]
+
+
+def _ensemble(event: e.EnsembleChosen, state: RunState, glyphs: Glyphs) -> list[RenderableType]:
+    members = sorted(event.members, key=lambda member: -member.weight)
+    named = ", ".join(f"{m.weight:.2f} trial {m.trial} ({plain(state.trials[m.trial].model)})" for m in members[:6])
+    more = f" and {len(members) - 6} more" if len(members) > 6 else ""
+    name = "ensemble" if len(members) > 1 else "model"
+    best = f"best single {number(event.best_single, 4, glyphs)}"
+    score = f"{_metric(state)} {number(event.value, 4, glyphs)} on validation"
+    return [_note(name, f"{named}{more}; {score}, {best}")]
+
+
+_LINES: dict[str, Callable[[Any, RunState, Glyphs], list[RenderableType]]] = {
+    "run_started": _started,
+    "data_profiled": _profiled,
+    "experience_found": _experience,
+    "models_assigned": _assigned,
+    "revised": _revised,
+    "tool_called": _called,
+    "decision_refused": _refused,
+    "warned": _warned,
+    "interrupted": _interrupted,
+    "resumed": _resumed,
+    "request_changed": _changed,
+    "trial_withdrawn": _withdrawn,
+    "ensemble_chosen": _ensemble,
+}

@@ -1,0 +1,278 @@
+"""What a run shows beside its trials: the data, the plan, a comparison, the scorecard, the end, the next commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from automl_gpt.agent.screen.curves import chart, curves_of, legend
+from automl_gpt.agent.screen.tables import forecast_line, status_word, trials_table
+from automl_gpt.agent.screen.text import (
+    UNICODE,
+    Glyphs,
+    configuration,
+    cut,
+    interval,
+    number,
+    percent,
+    plain,
+    signed,
+    span,
+    words,
+)
+from automl_gpt.tools.base import home
+from automl_gpt.tools.data.report import Finding, Profile
+from automl_gpt.tools.journal.events import Budget, RunFinished, Scorecard
+from automl_gpt.tools.journal.state import RunState, Trial
+
+LEVELS = {"leak": ("leak", "bold red"), "warning": ("warning", "yellow"), "note": ("note", "dim")}
+MANY = 8
+CLASSES = 6
+
+
+def facts(rows: list[tuple[str, str | Text]]) -> Table:
+    """Return lines of a name and what is to be said, the latter folded to the width there is."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, words(value) if isinstance(value, str) else value)
+    return grid
+
+
+def profile_panel(profile: Profile, metric: str, glyphs: Glyphs = UNICODE) -> RenderableType:
+    """Return what the data are, what is wrong with them (leaks first), and what was inferred."""
+    inputs = sum(c.role == "input" for c in profile.columns)
+    dropped = [plain(c.name, 40) for c in profile.columns if c.role == "dropped"]
+    rows: list[tuple[str, str | Text]] = [
+        ("data", f"{plain(profile.name, 60)}: {profile.rows:,} rows, {inputs} input columns"),
+        ("target", f"{plain(profile.target, 60)} ({_task(profile)})"),
+        ("metric", metric),
+        ("split", f"{profile.split}; {profile.rows_test:,} test rows stay unseen until the end"),
+    ]
+    if not profile.rows_test:
+        rows[-1] = ("split", f"{profile.split}; no test rows")
+    if dropped:
+        rows.append(("left out", _some(dropped)))
+    rows += [("" if i else "inferred", text) for i, text in enumerate(profile.inferred[:MANY])]
+    rows += list(_findings(profile.findings))
+    return facts(rows)
+
+
+def _task(profile: Profile) -> str:
+    if profile.task == "regression":
+        if profile.target_mean is None:
+            return "regression"
+        return f"regression, mean {number(profile.target_mean)}, deviation {number(profile.target_std)}"
+    counts = sorted(zip(profile.labels, profile.class_counts, strict=False), key=lambda pair: -pair[1])
+    shown = [f"{plain(label, 24)} {percent(count / max(1, sum(profile.class_counts)))}" for label, count in counts]
+    return f"{len(profile.labels)} classes: {_some(shown, CLASSES)}"
+
+
+def _some(names: list[str], most: int = MANY) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _findings(findings: tuple[Finding, ...]) -> Iterator[tuple[str, Text]]:
+    order = list(LEVELS)
+    ordered = sorted(findings, key=lambda f: order.index(f.level))
+    most = max(MANY, sum(f.level == "leak" for f in findings))
+    for finding in ordered[:most]:
+        name, style = LEVELS[finding.level]
+        column = f"{plain(finding.column, 40)}: " if finding.column and finding.column not in finding.text else ""
+        yield name, Text(column + plain(finding.text), style=style)
+    if len(ordered) > most:
+        yield "", Text(f"and {len(ordered) - most} more: the report lists all of them", style="dim")
+
+
+def budget_words(budget: Budget) -> str:
+    """Return a budget in words."""
+    parts = [
+        span(budget.seconds) if budget.seconds is not None else "",
+        f"{budget.trials} trial{'s' * (budget.trials != 1)}" if budget.trials is not None else "",
+        f"{budget.tokens:,} tokens" if budget.tokens is not None else "",
+        f"{budget.cost_usd:g} USD" if budget.cost_usd is not None else "",
+    ]
+    return ", ".join(filter(None, parts)) or "no limit"
+
+
+def plan_panel(state: RunState, width: int = 80, glyphs: Glyphs = UNICODE) -> RenderableType:
+    """Return what would be trained first, the predicted scores, and the estimate of what it costs."""
+    waiting = state.waiting()
+    seconds = sum(t.prediction.seconds for t in waiting if t.prediction)
+    first = f"{len(waiting)} trial{'s' * (len(waiting) != 1)} first, about {span(seconds)} of training"
+    rows: list[tuple[str, str | Text]] = [
+        ("models", ", ".join(state.assigned)),
+        ("first", first),
+        ("budget", f"{budget_words(state.request.budget)} in all, ensemble, test and report included"),
+    ]
+    if state.assignments:
+        rows.insert(1, ("why", state.assignments[-1].reason))
+    return Group(facts(rows), Text(), trials_table(state, width, 20, glyphs))
+
+
+def comparison(
+    state: RunState, trial: Trial, width: int = 80, height: int = 14, glyphs: Glyphs = UNICODE
+) -> RenderableType:
+    """Return one trial's predicted log beside its actual one: figures, steps, and both in one chart."""
+    metric = state.metric.name if state.metric else "score"
+    title = Text(
+        f"trial {trial.number} {glyphs.dot} {plain(trial.model, 40)} {glyphs.dot} {status_word(trial)}", style="bold"
+    )
+    rows: list[tuple[str, str | Text]] = [("hyperparameters", configuration(trial.hyperparameters) or "none")]
+    for name, said in (
+        ("why", trial.proposal.reason),
+        ("prediction", trial.prediction.reason if trial.prediction else ""),
+    ):
+        if said:
+            rows.append((name, said))
+    if trial.end is not None and trial.end.reason:
+        rows.append(("ended", trial.end.reason))
+    parts: list[RenderableType] = [title, facts(rows), Text(), _figures(trial, metric, glyphs)]
+    curves = curves_of(trial)
+    if not curves.empty:
+        parts += [Text(), legend(curves, glyphs), chart(curves, width, height, glyphs)]
+    return Group(*parts)
+
+
+def _figures(trial: Trial, metric: str, glyphs: Glyphs) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("", "predicted", "actual", "gap"):
+        table.add_column(name, justify="right" if name in ("actual", "gap") else "left", no_wrap=True)
+    known, gap = trial.prediction, trial.gap
+    if known is not None:
+        expected = f"{number(known.value, 4, glyphs)} {interval(known.low, known.high, 4, glyphs)}"
+        inside = f" ({'inside' if gap.covered else 'outside'})" if gap else ""
+        table.add_row(metric, expected, number(trial.value, 4, glyphs), (signed(gap.error) if gap else "") + inside)
+        for step, value, real in _checkpoints(trial):
+            difference = signed(real - value) if real is not None else ""
+            table.add_row(f"step {step}", number(value), "" if real is None else number(real), difference, style="dim")
+        seconds = trial.end.seconds if trial.end else None
+        ratio = f"x{gap.seconds_ratio:.2g}" if gap and gap.seconds_ratio is not None else ""
+        table.add_row("time", span(known.seconds), span(seconds, glyphs), ratio)
+    else:
+        table.add_row(metric, glyphs.dash, number(trial.value, 4, glyphs), "")
+    return table
+
+
+def _checkpoints(trial: Trial) -> Iterator[tuple[int, float, float | None]]:
+    """Yield the predicted steps, each with the predicted value and the actual one at the last step before it."""
+    steps, values = trial.log.curve("valid")
+    for row in trial.prediction.log.rows if trial.prediction else ():
+        reached = [v for s, v in zip(steps, values, strict=True) if s <= row.step]
+        actual = reached[-1] if reached and steps[-1] >= row.step else None
+        if "valid" in row.metrics:
+            yield row.step, row.metrics["valid"], actual
+
+
+def scorecard_panel(scorecard: Scorecard, glyphs: Glyphs = UNICODE) -> RenderableType:
+    """Return what the forecasts made before training were worth; a verdict where there are enough of them."""
+    if not scorecard.trials:
+        return facts([("forecasts", "none could be scored")])
+    figures = forecast_line(scorecard.mae, scorecard.coverage, scorecard.rank_correlation, glyphs)
+    rows: list[tuple[str, str | Text]] = [("forecasts", f"{scorecard.trials} scored: {figures}")]
+    if scorecard.baseline_mae is not None:
+        rows.append(
+            (
+                "plain guess",
+                f"the mean of the trials before would err by {number(scorecard.baseline_mae, glyphs=glyphs)}",
+            )
+        )
+    if scorecard.verdict:
+        rows.append(("verdict", scorecard.verdict))
+    return facts(rows)
+
+
+def result_panel(state: RunState, glyphs: Glyphs = UNICODE) -> RenderableType:
+    """Return the end of a run: the delivered model, its scores, and why the run ended."""
+    end = state.finished
+    if end is None:
+        return Text("the run is not finished", style="dim")
+    baseline, name = state.baseline(), state.metric.name if state.metric else "score"
+    rows: list[tuple[str, str | Text]] = [
+        ("model", end.model),
+        ("validation", f"{name} {number(end.valid, glyphs=glyphs)}"),
+    ]
+    if baseline is not None:
+        rows.append(("baseline", f"{name} {number(baseline.value, glyphs=glyphs)}, with nothing learned"))
+    if state.test is not None:
+        rows.append(("test", Text(plain(final_score(state, glyphs)), style="bold")))
+    rows.append(("used", f"{span(end.seconds)}, {end.trials} trial{'s' * (end.trials != 1)}"))
+    if end.reason:
+        rows.append(("ended", end.reason))
+    return facts(rows)
+
+
+def final_score(state: RunState, glyphs: Glyphs = UNICODE) -> str:
+    """Return the test score in words, with its interval and the number of looks."""
+    test, metric = state.test, state.metric
+    if test is None or metric is None:
+        return ""
+    look = "first look" if test.look == 1 else f"look {test.look}"
+    band = interval(test.low, test.high, 4, glyphs)
+    return f"{metric.name} {number(test.value)} {band} on {test.rows:,} rows ({look} at this test split)"
+
+
+def show_state(state: RunState, width: int = 80, glyphs: Glyphs = UNICODE) -> RenderableType:
+    """Return a whole run: its data, its trials, its best trial's logs side by side, its result."""
+    parts: list[RenderableType] = [Text(f"run {plain(state.run)}", style="bold")]
+    if state.profile is not None and state.metric is not None:
+        parts += [profile_panel(state.profile, state.metric.name, glyphs), Text()]
+    if state.trials:
+        parts += [trials_table(state, width, None, glyphs), Text()]
+    best = state.best() if state.metric else None
+    if best is not None:
+        parts += [comparison(state, best, width, 12, glyphs), Text()]
+    if state.finished is not None:
+        parts += [result_panel(state, glyphs), scorecard_panel(state.finished.scorecard, glyphs)]
+    return Group(*parts, next_steps(state, glyphs=glyphs))
+
+
+def next_steps(state: RunState, chat: bool = False, glyphs: Glyphs = UNICODE) -> RenderableType:
+    """Return where the model and the report stand, and the exact commands that come next.
+
+    Paths and commands shall stay whole, so that they can be copied: print this with `soft_wrap`.
+    """
+    end, run = state.finished, plain(state.run)
+    rows: list[tuple[str, str]] = []
+    if end is None:
+        if state.interrupted:
+            rows.append(("go on", "/go" if chat else f"automl-gpt resume {run}"))
+    else:
+        rows += _places(end, run)
+    if end is not None and end.artifact:
+        command = f"automl-gpt predict {run} FILE --out predictions.csv"
+        rows.append(("predict", "/predict FILE" if chat else command))
+    width = max((len(name) for name, _ in rows), default=0)
+    lines = [Text.assemble((f"{name:<{width}}  ", "dim"), text, no_wrap=True, overflow="ignore") for name, text in rows]
+    return Group(*lines)
+
+
+def _places(end: RunFinished, run: str) -> Iterator[tuple[str, str]]:
+    folder: Path = home() / "runs" / run
+    if end.artifact:
+        yield "model", plain(folder / end.artifact)
+    if end.report:
+        yield "report", plain(folder / end.report)
+
+
+def one_line(trial: Trial, metric: str, glyphs: Glyphs = UNICODE) -> str:
+    """Return what an ended trial came to on one line: predicted, actual, gap, time, status."""
+    parts = [f"trial {trial.number:<3} {cut(trial.model, 20, glyphs):<20}"]
+    known = trial.prediction
+    if known is not None and known.value is not None:
+        parts.append(f"predicted {number(known.value)} {interval(known.low, known.high, 4, glyphs)}")
+    if trial.value is not None:
+        parts.append(f"{metric} {number(trial.value)}")
+    if trial.gap is not None:
+        parts.append(f"gap {signed(trial.gap.error)}")
+    if trial.end is not None:
+        parts += [span(trial.end.seconds), trial.end.status.replace("_", " ")]
+        if trial.end.status not in ("finished", "pruned") and trial.end.reason:
+            parts.append(plain(trial.end.reason, 200))
+    return "  ".join(parts)

@@ -1,0 +1,101 @@
+"""Stop rules: generous to whatever may still win or help an ensemble, the same wherever they are evaluated."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.tune.stopping import StopRule, make_stop_rule
+from tests.tools.tune.simulated import BOOSTING, TREES, add, play, started
+
+RULE = StopRule(direction="maximize", incumbent=(0.90, 0.91, 0.89), trial=2, spread=0.004, margin=0.01, horizon=100)
+
+
+def flat(level: float, n: int) -> tuple[list[int], list[float]]:
+    return list(range(1, n + 1)), [level - 0.1 / s**2 for s in range(1, n + 1)]
+
+
+def test_a_curve_that_levelled_off_far_below_is_stopped():
+    reason = RULE.after_row(0, *flat(0.7, 40))
+    assert reason is not None and "trial 2" in reason
+
+
+def test_few_rows_a_good_curve_and_a_steep_one_go_on():
+    assert RULE.after_row(0, *flat(0.7, 7)) is None
+    assert RULE.after_row(0, *flat(0.895, 40)) is None
+    steps = list(range(1, 31))
+    assert RULE.after_row(0, steps, [0.5 + 0.006 * s for s in steps]) is None
+
+
+def test_losses_are_judged_downwards():
+    rule = RULE.model_copy(update={"direction": "minimize", "incumbent": (0.3, 0.3)})
+    steps = list(range(1, 41))
+    assert rule.after_row(0, steps, [0.6 + 0.1 / s**2 for s in steps]) is not None
+    assert rule.after_row(0, steps, [0.29 + 0.1 / s**2 for s in steps]) is None
+
+
+def test_a_curve_of_nan_or_with_a_jump_is_never_an_error():
+    steps = list(range(1, 21))
+    assert RULE.after_row(0, steps, [math.nan] * 20) is None
+    RULE.after_row(0, steps, [0.5] * 10 + [-1e12] * 10)
+    assert RULE.after_row(5, steps, [0.1] * 20) is None
+
+
+def test_far_behind_after_one_fold_is_stopped_and_slightly_behind_is_kept():
+    assert RULE.after_fold([0.80]) is not None
+    assert RULE.after_fold([0.885]) is None
+    assert RULE.after_fold([0.885, 0.90]) is None
+    assert RULE.after_fold([0.86, 0.87]) is not None
+    assert RULE.after_fold([0.92]) is None
+
+
+def test_after_the_last_fold_nothing_is_left_to_stop():
+    assert RULE.after_fold([0.1, 0.1, 0.1]) is None
+
+
+def test_a_fold_without_a_score_ends_the_trial():
+    assert RULE.after_fold([math.nan]) is not None
+
+
+def test_trials_as_good_as_the_incumbent_are_hardly_ever_stopped():
+    rng, stopped = np.random.default_rng(0), 0
+    for _ in range(500):
+        scores = np.array(RULE.incumbent) + rng.normal(0, 0.004, 3)
+        stopped += any(RULE.after_fold(scores[:n].tolist()) for n in (1, 2))
+    assert stopped <= 5
+
+
+def test_a_rule_survives_json():
+    assert StopRule.model_validate_json(RULE.model_dump_json()) == RULE
+
+
+def test_the_baseline_and_the_first_trial_are_never_stopped():
+    state = started(folds=3)
+    add(state, "baseline", {}, 0.5)
+    first = state.trials[add(state, "boosting", BOOSTING.default(), None)]
+    for trial in (first, state.trials[1]):
+        rule = make_stop_rule(state, trial)
+        assert rule.after_fold([0.0]) is None and rule.after_row(0, *flat(0.0, 50)) is None
+
+
+def test_the_first_trial_of_a_model_is_judged_between_folds_alone_and_more_patiently():
+    state = started(folds=3)
+    add(state, "baseline", {}, 0.5)
+    n = add(state, "boosting", BOOSTING.default(), None)
+    folds = (0.90, 0.91, 0.89)
+    state.apply(e.TrialFinished(trial=n, status="finished", value=0.9, folds=folds, complete=True, seconds=1))
+    first = make_stop_rule(state, state.trials[add(state, "trees", TREES.default(), None)])
+    again = make_stop_rule(state, state.trials[add(state, "boosting", {**BOOSTING.default(), "depth": 3}, None)])
+    assert first.horizon is None and again.horizon is not None
+    assert first.incumbent == folds and first.after_fold([0.84]) is None
+    assert again.after_fold([0.84]) is not None
+    assert first.after_fold([0.5]) is not None
+
+
+def test_a_rule_is_made_for_every_state_of_a_run():
+    state = play(started(), ("baseline", "boosting", "trees"), 10)
+    assert make_stop_rule(state).incumbent == (state.best().value,)
+    add(state, "trees", {**TREES.default(), "leaf": 50}, math.nan)
+    assert make_stop_rule(state, state.trials[3]).spread > 0

@@ -1,0 +1,202 @@
+"""The delivered model: a folder that predicts raw tables with nothing else, and holds no code.
+
+    bundle.json              what the members are, how they are weighed, how raw columns become a matrix
+    members/0007/fold_0/     files of one fitted model, as its trainer's `load` reads them
+    MODEL_CARD.md            for people
+
+A trial of several folds predicts by the mean of its fold models (bagging, Breiman 1996), an ensemble by the weighted
+mean of its trials.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from automl_gpt.cards.errors import UserError
+from automl_gpt.cards.schema import Hyperparameters
+from automl_gpt.tools.compose.decision import decide
+from automl_gpt.tools.data.encode import Encoder
+from automl_gpt.tools.train.protocol import Matrix, Model, Prediction, TaskKind
+from automl_gpt.tools.train.registry import trainer
+
+FORMAT = 1
+MANIFEST, MEMBERS, CARD = "bundle.json", "members", "MODEL_CARD.md"
+CHUNK = 50_000
+"""Rows that are encoded and predicted at a time, so that memory does not grow with the file."""
+
+
+class BundleMember(BaseModel):
+    """One trial of the delivered ensemble: its weight, its trainer, what it was fitted with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    trial: int = Field(ge=0)
+    weight: float = Field(gt=0)
+    trainer: str
+    model: str
+    folds: int = Field(ge=1)
+    hyperparameters: Hyperparameters
+
+
+class Manifest(BaseModel):
+    """The content of bundle.json.
+
+    `labels` are the classes in the order of their codes. `files` holds the SHA-256 of every file of the members.
+    `decision_weights` multiply the probabilities before a label is said.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: int = FORMAT
+    run: str
+    task: TaskKind
+    target: str
+    labels: tuple[bool | int | float | str, ...] = ()
+    positive: int | None = None
+    metric: str
+    encoder: dict[str, Any]
+    members: tuple[BundleMember, ...] = Field(min_length=1)
+    decision_weights: tuple[float, ...] = ()
+    versions: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str]
+
+
+class Bundle:
+    """A delivered model, opened. Its members are loaded when they are first needed, and kept."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder, self.manifest = folder, manifest
+        self.encoder = _read_encoder(folder, manifest)
+        self._models: list[tuple[float, Model]] = []
+
+    def predict(self, frame: Any, threads: int = 1, notes: list[str] | None = None) -> Any:
+        """Predict a pandas table of raw rows; returns a table of the same length and order.
+
+        Its columns are `prediction` and, for classification, one `probability_CLASS` per class. Values that the model
+        can't read are taken as missing and counted in `notes`. UserError names columns that are missing.
+        """
+        import pandas as pd
+
+        parts = [self.predict_matrix(x, threads) for x in self._encoded(frame, notes)]
+        if not self.manifest.labels:
+            return pd.DataFrame({"prediction": np.concatenate(parts) if parts else np.empty(0)})
+        labels = pd.Series(list(self.manifest.labels))
+        merged = np.concatenate(parts) if parts else np.empty((0, len(labels)))
+        said = decide(merged, self.manifest.decision_weights).argmax(axis=1)
+        columns: dict[str, Any] = {"prediction": labels.take(said).reset_index(drop=True)}
+        for code, label in enumerate(self.manifest.labels):
+            columns[f"probability_{label}"] = merged[:, code]
+        return pd.DataFrame(columns)
+
+    def predict_matrix(self, x: Matrix, threads: int = 1) -> Prediction:
+        """Predict rows of the prepared layout: probabilities (rows, classes) or values (rows,)."""
+        models = self._loaded()
+        starts = range(0, len(x), CHUNK)
+        tasks = [(weight, model, start) for start in starts for weight, model in models]
+
+        def one(task: tuple[float, Model, int]) -> Prediction:
+            weight, model, start = task
+            return weight * np.asarray(model.predict(x[start : start + CHUNK]), dtype=np.float64)
+
+        out: Any = np.zeros((len(x), len(self.manifest.labels)) if self.manifest.labels else len(x))
+        # The parts are added in the order of the tasks, so that threads change no digit of the result.
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            parts: Iterator[Any] = pool.map(one, tasks) if threads > 1 else map(one, tasks)
+            for (_, _, start), part in zip(tasks, parts, strict=True):
+                out[start : start + CHUNK] += part
+        return out
+
+    def fitted(self, member: BundleMember, fold: int) -> Model:
+        """Load one fitted model of the bundle."""
+        return _load(self.folder, member, fold)
+
+    def _encoded(self, frame: Any, notes: list[str] | None) -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(frame), CHUNK):
+            yield self.encoder.transform(frame.iloc[start : start + CHUNK], notes=notes)
+
+    def _loaded(self) -> list[tuple[float, Model]]:
+        if not self._models:
+            total = sum(m.weight for m in self.manifest.members)
+            self._models = [
+                (member.weight / total / member.folds, _load(self.folder, member, fold))
+                for member in self.manifest.members
+                for fold in range(member.folds)
+            ]
+        return self._models
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Open a delivered model: its folder, or that of the run which holds it as `model`.
+
+    UserError in one line where there is none, or it is damaged or of a newer version.
+    """
+    for place in (folder, folder / "model"):
+        if (place / MANIFEST).is_file():
+            manifest = _read_manifest(place)
+            _check_files(place, manifest)
+            return Bundle(place, manifest)
+    reason = f"it holds no {MANIFEST}" if folder.is_dir() else "there is no such folder"
+    raise UserError(f"{folder}: no delivered model here ({reason}): name the folder `model` of a finished run")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file below `members`, by its path relative to the bundle."""
+    found: dict[str, str] = {}
+    for path in sorted((folder / MEMBERS).rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def fold_folder(folder: Path, trial: int, fold: int) -> Path:
+    """Return where a bundle keeps one fitted model."""
+    return folder / MEMBERS / f"{trial:04d}" / f"fold_{fold}"
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: can't be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        problem = f"{where}: {first['msg']}" if where else str(first["msg"])
+        raise UserError(f"{path}: damaged, or of another version ({problem[:150]}): export the model again") from error
+    if manifest.format != FORMAT:
+        raise UserError(f"{path}: format {manifest.format}, this version reads {FORMAT}: upgrade, or export again")
+    return manifest
+
+
+def _read_encoder(folder: Path, manifest: Manifest) -> Encoder:
+    try:
+        return Encoder.from_state(manifest.encoder)
+    except (ValidationError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / MANIFEST}: damaged (its encoder can't be read): export the model again") from error
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    """Compare the files with their hashes: some libraries crash the process on a damaged model."""
+    actual = hashes(folder)
+    for name in sorted(set(actual) | set(manifest.files)):
+        if actual.get(name) != manifest.files.get(name):
+            problem = "missing" if name not in actual else "unknown" if name not in manifest.files else "changed"
+            raise UserError(f"{folder}: damaged, the file {name} is {problem}: export the model again")
+
+
+def _load(folder: Path, member: BundleMember, fold: int) -> Model:
+    place = fold_folder(folder, member.trial, fold)
+    try:
+        return trainer(member.trainer).load(place)
+    except Exception as error:
+        # Each library has exceptions of its own for files that it can't read.
+        line = " ".join(str(error).split())[:150]
+        raise UserError(f"{place}: can't be loaded by {member.trainer} ({type(error).__name__}: {line})") from error

@@ -1,0 +1,165 @@
+"""What the searchable tables know of a run and of a trial, as records: lists and experience are read without events."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from automl_gpt.cards.schema import Hyperparameters
+from automl_gpt.tools.data.report import MetaFeatures
+from automl_gpt.tools.journal.events import Record
+from automl_gpt.tools.journal.tables import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+RunStatus = Literal["running", "interrupted", "finished", "budget", "stopped", "no_trials"]
+"""`interrupted` runs have no end and nobody who drives them: they can be resumed."""
+
+
+class Forecast(Record):
+    """What the pre-training forecasts of a run were worth (so far)."""
+
+    mae: float | None = None
+    coverage: float | None = None
+    rank_correlation: float | None = None
+
+
+class Usage(Record):
+    """What LLM calls of a run used."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+
+
+class RunSummary(Record):
+    """One run. `name` is its data's; `valid` and `test` are in the metric's own unit; `trials` counts the scored ones.
+
+    Of a run without an end, `model`, `hyperparameters` and `valid` are those of its best trial so far. `started` is
+    epoch seconds, `seconds` the budget that it used, `artifact` the folder of the delivered model.
+    """
+
+    run: str
+    name: str
+    status: RunStatus
+    controller: str
+    model: str | None
+    hyperparameters: Hyperparameters
+    metric: str | None
+    direction: Literal["maximize", "minimize"] | None
+    valid: float | None
+    test: float | None
+    trials: int
+    started: float
+    seconds: float
+    forecast: Forecast
+    usage: Usage = Usage()
+    artifact: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        metric = {"name": self.metric, "direction": self.direction}
+        return {
+            "run": self.run, "controller": self.controller, "model": self.model,
+            "hyperparameters": self.hyperparameters, "metric": metric, "valid": self.valid, "test": self.test,
+            "trials": self.trials, "seconds": self.seconds, "forecast": self.forecast.model_dump(),
+            "usage": self.usage.model_dump(), "artifact": self.artifact, "status": self.status,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PastTrial:
+    """A finished trial of another run, with what its data were like. All scores are validation scores.
+
+    `baseline` is what the trivial model reached in its run, `best` what the best single trial did; `rows` and `columns`
+    are the data's, `seconds` what training took.
+    """
+
+    run: str
+    trial: int
+    data: str
+    fingerprint: str
+    model: str
+    hyperparameters: Hyperparameters
+    metric: str
+    value: float
+    seconds: float
+    rows: int
+    columns: int
+    meta: MetaFeatures
+    baseline: float | None
+    best: float | None
+
+
+def run_summaries(connection: Connection, driven: set[str], home: Path, limit: int | None) -> list[RunSummary]:
+    """List runs, newest first; `driven` are those that a session drives now."""
+    from sqlalchemy import select
+
+    runs = tables().runs
+    newest = select(runs).order_by(runs.c.started.desc(), runs.c.run.desc()).limit(limit)
+    return [_summary(row, row["run"] in driven, home) for row in connection.execute(newest).mappings()]
+
+
+def _summary(row: Any, driven: bool, home: Path) -> RunSummary:
+    copied = (
+        "run",
+        "name",
+        "controller",
+        "model",
+        "metric",
+        "direction",
+        "valid",
+        "test",
+        "trials",
+        "started",
+        "seconds",
+    )
+    status = "interrupted" if row["status"] == "running" and not driven else row["status"]
+    return RunSummary(
+        **{name: row[name] for name in copied},
+        status=status,
+        hyperparameters=json.loads(row["hyperparameters"]),
+        forecast=Forecast(
+            mae=row["forecast_mae"],
+            coverage=row["forecast_coverage"],
+            rank_correlation=row["forecast_rank_correlation"],
+        ),
+        artifact=str(home / "runs" / row["run"] / row["artifact"]) if row["artifact"] else None,
+    )
+
+
+def past_trials(connection: Connection, task: str, metric: str, exclude_run: str, limit: int) -> list[PastTrial]:
+    """Return trials that finished with a score in other runs, of one task and metric, newest first."""
+    from sqlalchemy import case, select
+
+    all_tables = tables()
+    t, r, d = all_tables.trials.c, all_tables.runs.c, all_tables.datasets.c
+    same = r.metric == t.metric
+    joined = all_tables.trials.join(all_tables.runs, r.run == t.run).join(
+        all_tables.datasets, d.fingerprint == r.fingerprint
+    )
+    query = (
+        select(
+            t.run, t.trial, r.name, r.fingerprint, t.model, t.hyperparameters, t.metric, t.value, t.seconds, d.meta,
+            case((same, r.baseline)).label("baseline"), case((same, r.best)).label("best"),
+        )
+        .select_from(joined)
+        .where(t.task == task, t.metric == metric, t.scored.is_not(None), t.run != exclude_run)
+        .order_by(t.scored.desc(), t.run.desc(), t.trial.desc())
+        .limit(limit)
+    )  # fmt: skip
+    metas: dict[str, MetaFeatures] = {}
+    return [_past_trial(row, metas) for row in connection.execute(query)]
+
+
+def _past_trial(row: Any, metas: dict[str, MetaFeatures]) -> PastTrial:
+    meta = metas.get(row.fingerprint)
+    if meta is None:
+        meta = metas[row.fingerprint] = MetaFeatures.model_validate_json(row.meta)
+    return PastTrial(
+        row.run, row.trial, row.name, row.fingerprint, row.model, json.loads(row.hyperparameters), row.metric,
+        row.value, row.seconds, meta.rows, meta.columns, meta, row.baseline, row.best,
+    )  # fmt: skip

@@ -1,0 +1,186 @@
+"""What runs in a trial's process: fit fold after fold, hand out rows, stop when told or when it can't win, save."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl_gpt.tools.data.prepared import Prepared, open_prepared
+from automl_gpt.tools.evaluate.metrics import METRICS, score
+from automl_gpt.tools.log import Metric, Status
+from automl_gpt.tools.process.link import Link
+from automl_gpt.tools.train.job import Job, Outcome
+from automl_gpt.tools.train.protocol import FitData, Model, Prediction, Target
+from automl_gpt.tools.train.registry import trainer
+
+MINIMUM_SECONDS = 0.2
+"""A fold is given at least this long before its deadline ends it, so that it logs something."""
+
+
+@dataclass
+class Progress:
+    """What a trial has reached: scores of finished folds, and the running fold's curve."""
+
+    began: float
+    folds: list[float] = field(default_factory=list)
+    best_steps: list[int] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    status: Status = "finished"
+    reason: str = ""
+    predict_seconds: list[float] = field(default_factory=list)
+
+    def end(self, status: Status, reason: str) -> None:
+        """Note why the trial ends before its time; the first reason stays."""
+        if self.status == "finished":
+            self.status, self.reason = status, reason
+
+
+def train(arguments: dict[str, Any], link: Link) -> dict[str, Any]:
+    """Train one trial (the task "train"): `arguments` is a `Job`, the result an `Outcome`."""
+    from threadpoolctl import threadpool_limits
+
+    job = Job.model_validate(arguments)
+    with threadpool_limits(job.threads):
+        return _train(job, link).model_dump(mode="json")
+
+
+def _train(job: Job, link: Link) -> Outcome:
+    prepared = open_prepared(Path(job.data))
+    out = Path(job.out)
+    progress = Progress(time.monotonic())
+    held_out: list[Prediction] = []
+    for fold in range(prepared.layout.folds):
+        model, prediction = _fit_fold(job, prepared, fold, progress, link)
+        model.save(_empty(out / f"fold_{fold}"))
+        held_out.append(prediction)
+        progress.best_steps.append(model.best_step)
+        last = fold == prepared.layout.folds - 1
+        if last or link.stop_asked.is_set():
+            break
+        if why := job.rule.after_fold(progress.folds):
+            progress.end("pruned", why)
+            break
+    complete = len(held_out) == prepared.layout.folds
+    if link.stop_asked.is_set() and not complete:
+        progress.end("stopped", "stopped by the person")
+    if complete:
+        _save_trial(out, job, prepared, held_out, progress)
+    return _outcome(progress, complete, out)
+
+
+def _fit_fold(job: Job, prepared: Prepared, fold: int, progress: Progress, link: Link) -> tuple[Model, Prediction]:
+    data = fit_data(prepared, fold, job)
+    progress.steps, progress.values = [], []
+    deadline = _fold_deadline(job.deadline, prepared.layout.folds - fold)
+    model = trainer(job.trainer).fit(data, job.hyperparameters, _emitter(job, fold, progress, deadline, link))
+    began = time.perf_counter()
+    prediction = model.predict(data.x_valid)
+    progress.predict_seconds.append((time.perf_counter() - began) / max(1, len(data.x_valid)))
+    progress.folds.append(data.score_valid(prediction))
+    return model, prediction
+
+
+def _fold_deadline(deadline: float | None, folds_left: int) -> float | None:
+    """Share the time that is left among the folds, so that a trial in a hurry is complete rather than cut off."""
+    if deadline is None:
+        return None
+    now = time.monotonic()
+    return now + max(MINIMUM_SECONDS, (deadline - now) / folds_left)
+
+
+def _emitter(
+    job: Job, fold: int, progress: Progress, deadline: float | None, link: Link
+) -> Callable[[int, float, float], bool]:
+    def emit(step: int, train_score: float, valid_score: float) -> bool:
+        progress.steps.append(step)
+        progress.values.append(valid_score)
+        metrics = {k: v for k, v in (("train", train_score), ("valid", valid_score)) if math.isfinite(v)}
+        seconds = round(time.monotonic() - progress.began, 4)
+        link.send({"kind": "row", "step": step, "metrics": metrics, "seconds": seconds, "fold": fold})
+        if link.stop_asked.is_set():
+            return False
+        if deadline is not None and time.monotonic() >= deadline:
+            progress.reason = progress.reason or "cut short by the time budget"
+            return False
+        if why := job.rule.after_row(fold, progress.steps, progress.values):
+            progress.end("pruned", why)
+            return False
+        return True
+
+    return emit
+
+
+def fit_data(prepared: Prepared, fold: int, job: Job) -> FitData:
+    """Return what a trainer may see of one fold."""
+    layout, metric = prepared.layout, METRICS[job.metric]
+    rows, valid = prepared.training(fold), prepared.validation(fold)
+    return FitData(
+        x=rows.x,
+        y=rows.y,
+        weight=rows.weight,
+        x_valid=valid.x,
+        y_valid=valid.y,
+        weight_valid=valid.weight,
+        features=layout.features,
+        task=layout.task,
+        classes=layout.classes,
+        metric=metric,
+        score=scorer(metric, layout.positive),
+        threads=job.threads,
+        seed=(job.seed + fold) % 2**31,
+        device=job.device,
+    )
+
+
+def scorer(metric: Metric, positive: int | None) -> Callable[[Target, Prediction, Any], float]:
+    """Return a metric as a function of target, prediction and weights."""
+    code = 1 if positive is None else positive
+    return lambda y, prediction, weight: score(metric, y, prediction, weight, code)
+
+
+def _save_trial(out: Path, job: Job, prepared: Prepared, held_out: list[Prediction], progress: Progress) -> None:
+    np.save(out / "valid.npy", np.concatenate(held_out).astype(np.float32), allow_pickle=False)
+    about = {
+        "trainer": job.trainer,
+        "trial": job.trial,
+        "model": job.model,
+        "folds": prepared.layout.folds,
+        "hyperparameters": job.hyperparameters,
+        "seconds_per_row": float(np.mean(progress.predict_seconds)) * prepared.layout.folds,
+    }
+    (out / "trial.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _outcome(progress: Progress, complete: bool, out: Path) -> Outcome:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    folds = tuple(None if math.isnan(value) else value for value in progress.folds)
+    return Outcome(
+        status=progress.status if folds and None not in folds else "failed",
+        folds=folds,
+        best_steps=tuple(progress.best_steps),
+        complete=complete and None not in folds,
+        seconds=time.monotonic() - progress.began,
+        predict_seconds=float(np.mean(progress.predict_seconds)) if progress.predict_seconds else None,
+        megabytes=peak / (2**20 if sys.platform == "darwin" else 2**10),
+        disk_megabytes=sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6,
+        reason=progress.reason if None not in folds else "the validation score is not a number: the model diverged",
+    )
+
+
+def _empty(folder: Path) -> Path:
+    """Return the folder, new: what an earlier, lost attempt at the trial left in it is gone."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

@@ -1,0 +1,52 @@
+"""Which models to try on a data set, and in which order: what experience on near data shows, else what holds in general."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automl_gpt.tools.journal.events import SimilarTrial
+from automl_gpt.tools.journal.state import RunState
+from automl_gpt.tools.tune.cost import expected_seconds
+
+GENERAL_ORDER = ("lightgbm", "xgboost", "extra_trees", "random_forest", "mlp", "linear", "k_nearest_neighbours")
+"""On tables of all kinds boosted trees win most often, then forests (Grinsztajn et al., 2022; McElfresh et al., 2023)."""
+SMALL_ROWS = 500
+LARGEST_SHARE = 0.5
+"""A model whose default alone would take more of the time is tried last, if at all."""
+NEAR = 3
+"""Trials of a model on near data that it takes to move it in the order."""
+
+
+def order(state: RunState, eligible: Sequence[str], seconds_left: float | None) -> tuple[list[str], str]:
+    """Return the models to try, the most promising first, and why. A person's own cards come before the shipped ones."""
+    profile = state.need_profile()
+    rank = {name: place for place, name in enumerate(GENERAL_ORDER, start=1)}
+    if profile.rows_train < SMALL_ROWS:
+        rank["linear"], rank["extra_trees"] = 1, 2
+    shown = _shown_by_experience(state.experience or ())
+    models = sorted(eligible, key=lambda name: rank.get(name, 0) - shown.get(name, 0.0))
+    slow = [name for name in models if _too_slow(state, name, seconds_left)]
+    quick = [name for name in models if name not in slow]
+    reason = f"{'experience on near data' if shown else 'the general order for tables'}"
+    reason += f" of {profile.rows_train} rows and {profile.features} features"
+    if quick and slow:
+        reason += f"; left out, too slow for the time: {', '.join(slow)}"
+    return quick or models, reason
+
+
+def _too_slow(state: RunState, name: str, seconds_left: float | None) -> bool:
+    if seconds_left is None or state.model_cards[name].resources.interruptible:
+        return False
+    seconds = expected_seconds(state, state.model_cards[name], state.model_cards[name].default())
+    return seconds > LARGEST_SHARE * seconds_left
+
+
+def _shown_by_experience(trials: Sequence[SimilarTrial]) -> dict[str, float]:
+    """Return for each model with enough near trials how many places it moves: up to 7 for the best of them."""
+    gains: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial.baseline is None or trial.best is None or trial.best == trial.baseline:
+            continue
+        share = (trial.value - trial.baseline) / (trial.best - trial.baseline)
+        gains.setdefault(trial.model, []).append(min(1.0, max(0.0, share)))
+    return {name: 7.0 * max(found) for name, found in gains.items() if len(found) >= NEAR}

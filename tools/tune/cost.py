@@ -1,0 +1,121 @@
+"""What a trial will cost: seconds, megabytes and steps, from its Model Card, corrected by what this run measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from automl_gpt.cards.schema import Hyperparameters, ModelCard
+from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.tune.space import encode, matrix, squared_distances
+from automl_gpt.tools.tune.surrogate import Observations, smooth
+
+STEP_NAMES = (
+    "rounds", "n_rounds", "num_boost_round", "n_estimators", "trees", "n_trees", "iterations", "max_iterations",
+    "max_iter", "epochs", "max_epochs", "steps",
+)  # fmt: skip
+OVERHEAD = 0.15
+"""Seconds for a process to start and to write what it made."""
+PROCESS_MEGABYTES = 150.0
+"""What a process takes before it fits anything."""
+MOST = 60
+"""How many earlier trials a correction looks at."""
+
+
+def card_seconds(state: RunState, card: ModelCard) -> float:
+    """Return the seconds of a trial of all folds as the Model Card tells them."""
+    profile, costs = state.need_profile(), card.resources
+    rows, columns, fits = _sizes(state)
+    classes = max(len(profile.class_counts), 2) / 2
+    one = costs.seconds * (rows / 1e4) ** costs.rows_exponent * (columns / 20) ** costs.columns_exponent
+    return OVERHEAD + fits * one * classes**costs.classes_exponent
+
+
+def expected_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperparameters) -> float:
+    """Return the expected seconds of a trial: the card's, times what trials of this run took more or less."""
+    base = card_seconds(state, card)
+    ended = [t for t in _measured(state) if t.complete]
+
+    def ratio(trial: Trial) -> float:
+        took = trial.end.seconds if trial.end else 0.0
+        return math.log(max(took, 1e-3) / card_seconds(state, state.model_cards[trial.model]))
+
+    correction = _corrected(state, card, hyperparameters, ended, ratio)
+    return base * math.exp(min(max(correction, -6.0), 6.0))
+
+
+def expected_megabytes(state: RunState, card: ModelCard) -> float:
+    """Return the expected peak memory of a trial's process: cells of the table, plus what processes took beyond."""
+    rows, columns, _ = _sizes(state)
+    cells = rows * columns / 1e6
+    beyond = [
+        (t.model, t.end.megabytes - cells * state.model_cards[t.model].resources.bytes_per_cell)
+        for t in _measured(state)
+        if t.end and t.end.megabytes > 0
+    ]
+    own = [b for m, b in beyond if m == card.name] or [b for _, b in beyond]
+    extra = float(np.median(own)) if own else PROCESS_MEGABYTES
+    return max(cells * card.resources.bytes_per_cell + extra, 1.0)
+
+
+def expected_steps(state: RunState, card: ModelCard, hyperparameters: Hyperparameters, hint: int | None) -> int:
+    """Return the last step that the log is expected to reach: as trials of the model did, else as they are told to."""
+    told = hint or next((int(v) for n, v in hyperparameters.items() if n in STEP_NAMES and int(v) > 0), None)
+    ended = [t for t in _measured(state) if t.model == card.name and t.rows]
+    if not ended:
+        return told or 100
+
+    def reached(trial: Trial) -> float:
+        return math.log(max(1, *(r.step for r in trial.rows)))
+
+    middle = float(np.median([reached(t) for t in ended]))
+    guess = middle + _corrected(state, card, hyperparameters, ended, lambda t: reached(t) - middle)
+    steps = max(1, round(math.exp(min(max(guess, 0.0), 16.0))))
+    return min(steps, told) if told else steps
+
+
+def seconds_left(state: RunState) -> float | None:
+    """Return what is left of the run's time as its events tell it; None without a limit."""
+    limit = state.request.budget.seconds
+    return None if limit is None else max(0.0, limit - state.spent)
+
+
+def _measured(state: RunState) -> list[Trial]:
+    cards = state.model_cards
+    return [t for t in state.done() if t.model != TRIVIAL and t.model in cards][-MOST:]
+
+
+def _sizes(state: RunState) -> tuple[float, int, int]:
+    """Return rows of one fit, columns, and fits of a trial."""
+    profile = state.need_profile()
+    folds = max(profile.folds, 1)
+    rows = profile.rows_train * (1 - 1 / folds) if folds > 1 else profile.rows_train - profile.rows_valid
+    return max(rows, 1.0), max(profile.features, 1), folds
+
+
+def _corrected(
+    state: RunState,
+    card: ModelCard,
+    hyperparameters: Hyperparameters,
+    trials: Sequence[Trial],
+    value: Callable[[Trial], float],
+) -> float:
+    """Predict a logarithm for one configuration from earlier trials of all models."""
+    if not trials:
+        return 0.0
+    cards = [card, *(state.model_cards[t.model] for t in trials)]
+    n, width = len(trials), max(1, *(len(c.search_space) for c in cards))
+    features, names = np.full((n, width), math.nan), np.array([t.model for t in trials])
+    apart = np.zeros((n, n))
+    for name in dict.fromkeys(t.model for t in trials):
+        mine = np.flatnonzero(names == name)
+        points = matrix(state.model_cards[name], [t.hyperparameters for t in trials if t.model == name])
+        features[mine, : points.shape[1]] = points
+        apart[np.ix_(mine, mine)] = squared_distances(state.model_cards[name], points, points)
+    at = np.full(width, math.nan)
+    at[: len(card.search_space)] = encode(card, hyperparameters)
+    y = np.array([value(t) for t in trials])
+    seen = Observations(names[:, None] == names[None, :], apart, y, np.zeros(n), np.ones(n, dtype=bool))
+    return smooth(seen, features, names == card.name, at)

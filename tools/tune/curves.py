@@ -1,0 +1,115 @@
+"""Learning curves: their usual shape, and how far a running one can still get."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from automl_gpt.tools.journal.state import Trial
+
+Direction = Literal["maximize", "minimize"]
+CHECKPOINTS = (0.1, 0.25, 0.5, 0.75, 1.0)
+"""Where along a predicted log its rows stand, as shares of its steps."""
+_POWERS = (0.25, 0.5, 1.0, 2.0)
+
+
+class Reach(BaseModel):
+    """The best value that a curve is expected to reach, with an 80% interval, in the metric's own unit."""
+
+    model_config = ConfigDict(frozen=True)
+    mean: float
+    low: float
+    high: float
+
+
+def running_best(values: Sequence[float], direction: Direction) -> NDArray[np.float64]:
+    """Return the best value up to each row; NaN and infinities count for nothing, leading ones are left out."""
+    sign = 1 if direction == "maximize" else -1
+    signed = np.array([sign * v if math.isfinite(v) and abs(v) < 1e300 else -math.inf for v in values], dtype=float)
+    best = np.maximum.accumulate(signed) if len(signed) else signed
+    return sign * best
+
+
+def extrapolate(steps: Sequence[int], values: Sequence[float], direction: Direction, horizon: int) -> Reach | None:
+    """Predict the best value that a running curve reaches by step `horizon`; None where no row has a finite value.
+
+    Averages power laws c - a t^-b (fitted to the second half by least squares for a few b) and the last slope. The
+    interval spans them, the noise of the rows, and more the farther the horizon and the fewer the rows.
+    """
+    best = running_best(values, direction)
+    usable = np.isfinite(best)
+    t, y = np.asarray(steps, dtype=float)[usable], best[usable]
+    if not len(y):
+        return None
+    sign = 1 if direction == "maximize" else -1
+    now = float(y[-1])
+    if len(y) < 3:
+        spread = max(abs(float(y[-1] - y[0])), 0.2 * abs(now), 1e-6)
+        return Reach(mean=now, low=now - spread, high=now + spread)
+    gains = np.maximum(sign * (_ends(t, y, float(max(horizon, t[-1]))) - now), 0.0)
+    far = math.log2(max(horizon, t[-1]) / max(t[-1], 1.0)) if t[-1] < horizon else 0.0
+    noise = float(np.abs(np.diff(y[len(y) // 2 :])).mean()) if len(y) > 3 else abs(float(y[-1] - y[0]))
+    gain, more = float(gains.mean()), float(gains.max() - gains.mean())
+    up = gain + 1.28 * (more + noise) * (1 + 4 / len(y)) + 0.02 * far * abs(float(y[-1] - y[0]))
+    ends = sorted((now, now + sign * up))
+    return Reach(mean=now + sign * gain, low=ends[0], high=ends[1])
+
+
+def _ends(t: NDArray[np.float64], y: NDArray[np.float64], horizon: float) -> NDArray[np.float64]:
+    half = slice(max(0, min(len(t) // 2, len(t) - 3)), None)
+    at, to = t[half] - t[0] + 1, y[half]
+    end = horizon - t[0] + 1
+    found: list[float] = []
+    for power in _POWERS:
+        x = at**-power
+        spread = float(((x - x.mean()) ** 2).sum())
+        slope = float(((x - x.mean()) * (to - to.mean())).sum()) / spread if spread > 0 else 0.0
+        found.append(float(to[-1] + slope * (end**-power - x[-1])))
+    slope = float(to[-1] - to[0]) / max(float(at[-1] - at[0]), 1.0)
+    found.append(float(to[-1] + slope * min(end - at[-1], 2 * (at[-1] - at[0]))))
+    return np.array(found)
+
+
+def relative_shape(trial: Trial) -> NDArray[np.float64] | None:
+    """Return which share of its way from first row to best a finished curve had gone at each checkpoint."""
+    steps, values = trial.log.curve("valid")
+    best = running_best(values, trial.metric.direction)
+    if len(best) < 3 or not np.isfinite(best).all() or abs(best[-1] - best[0]) < 1e-12 * max(1.0, abs(best[-1])):
+        return None
+    at = np.interp([c * steps[-1] for c in CHECKPOINTS], steps, best)
+    return (at - best[0]) / (best[-1] - best[0])
+
+
+def usual_shape(trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean shape over finished trials and its spread; a power law with a wide spread where there is none."""
+    law = 1 - np.array([0.55, 0.3, 0.12, 0.04, 0.0])
+    loose = np.array([0.3, 0.2, 0.1, 0.05, 0.0])
+    shapes = [s for s in map(relative_shape, trials[-20:]) if s is not None]
+    n = len(shapes)
+    mean = (2 * law + np.sum(shapes, axis=0)) / (2 + n) if n else law
+    spread = np.sqrt((2 * loose**2 + np.sum([(s - mean) ** 2 for s in shapes], axis=0)) / (2 + n)) if n else loose
+    return mean, spread
+
+
+def usual_start(trials: Sequence[Trial]) -> float | None:
+    """Return the median first value of the curves of finished trials."""
+    firsts = [v[0] for v in (t.log.curve("valid")[1] for t in trials[-20:]) if v and math.isfinite(v[0])]
+    return float(np.median(firsts)) if firsts else None
+
+
+def usual_lead(trials: Sequence[Trial]) -> tuple[float, float] | None:
+    """Return by how much the training score is above the best validation score at the end, and the spread of that."""
+    leads: list[float] = []
+    for trial in trials[-20:]:
+        train, best = trial.log.curve("train")[1], trial.log.best()
+        if train and best is not None and math.isfinite(train[-1]):
+            leads.append(train[-1] - best)
+    if not leads:
+        return None
+    middle = float(np.median(leads))
+    return middle, float(np.std(leads)) if len(leads) > 2 else abs(middle)

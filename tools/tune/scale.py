@@ -1,0 +1,147 @@
+"""The unit in which a run's scores are compared: from its baseline upwards, robust against single absurd values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from automl_gpt.tools.data.report import Profile
+from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.log import Metric
+
+FINITE = 1e300
+_UNBOUNDED_BELOW = {"r2"}
+_SQUARE_ROOTS = {"rmse", "mae", "median_absolute_error", "mape", "rmsle"}
+
+
+def legal_range(metric: Metric) -> tuple[float, float]:
+    """Return the lowest and the highest value that a metric can take."""
+    if metric.direction == "minimize":
+        return 0.0, math.inf
+    return (-math.inf if metric.name in _UNBOUNDED_BELOW else -1.0 if metric.name == "mcc" else 0.0), metric.best
+
+
+def scored(state: RunState) -> list[Trial]:
+    """Return the trials with a finite score, the trivial baseline left out."""
+    return [t for t in state.done() if t.model != TRIVIAL and t.value is not None and abs(t.value) < FINITE]
+
+
+def trivial_value(profile: Profile, metric: Metric, positive: object = None) -> float | None:
+    """Return the score of the trivial model (majority or mean) as the profile tells it; None where it can't."""
+    if metric.task == "regression":
+        std = profile.target_std
+        if metric.name == "r2":
+            return 0.0
+        factor = {"rmse": 1.0, "mae": 0.8, "median_absolute_error": 0.67}.get(metric.name)
+        return None if std is None or factor is None else factor * std
+    counts = np.array([c for c in profile.class_counts if c > 0], dtype=float)
+    if len(counts) < 2:
+        return None
+    share = counts / counts.sum()
+    chosen = _positive_share(profile, positive, share)
+    top, classes = float(share.max()), len(share)
+    return {
+        "accuracy": top,
+        "balanced_accuracy": 1 / classes,
+        "f1": 2 * chosen / (1 + chosen) if chosen > 0.5 else 0.0,
+        "f1_macro": 2 * top / (1 + top) / classes,
+        "mcc": 0.0,
+        "roc_auc": 0.5,
+        "average_precision": chosen,
+        "log_loss": float(-(share * np.log(share)).sum()),
+        "brier": float(share[0] * share[-1]) if classes == 2 else float(1 - (share**2).sum()),
+    }.get(metric.name)
+
+
+def _positive_share(profile: Profile, positive: object, share: np.ndarray) -> float:
+    if positive is not None and str(positive) in profile.labels and len(share) == len(profile.labels):
+        return float(share[profile.labels.index(str(positive))])
+    return float(share[-1])
+
+
+def baseline_value(state: RunState) -> float | None:
+    """Return the trivial model's score: as measured, else as the profile tells it."""
+    for trial in state.trials.values():
+        if trial.model == TRIVIAL and trial.value is not None and abs(trial.value) < FINITE:
+            return trial.value
+    return trivial_value(state.need_profile(), state.need_metric(), state.data_card.positive_class)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What a score may be before any trial: the middle and half the width of an 80% interval, in the metric's unit."""
+
+    value: float
+    half: float
+
+
+def prior(state: RunState) -> Prior:
+    """Return the guess from the data's landmark alone: a shallow tree's score bounds a good model's from below.
+
+    The error of a good model is taken as the shallow tree's to the power 1.6, a rule of thumb with a wide interval.
+    """
+    metric, base = state.need_metric(), baseline_value(state)
+    if base is None:
+        spread = abs(state.need_profile().target_std or 1.0)
+        return Prior(spread, spread) if metric.direction == "minimize" else Prior(0.5 * metric.best, 0.5)
+    landmark = state.need_profile().meta.landmark
+    known = landmark is not None and math.isfinite(landmark)
+    rest = 1 - min(max(landmark or 0.0, 0.0), 0.98) if known else 0.5
+    middle, near, far = 1 - rest**1.6, 1 - rest - 0.12, 1 - rest**3
+    if metric.kind == "score":  # accuracy hardly moves on rare classes that are ranked well all the same
+        middle, near, far = 1 - 0.5 * rest**1.2, 0.7 - rest**1.2 * 0.7, 1 - 0.15 * rest
+    if metric.name in _SQUARE_ROOTS:
+        middle, near, far = (1 - math.sqrt(1 - x) for x in (middle, near, far))
+    reach = metric.best - base
+    half = max(0.5 * (far - near), 0.12) if known else 0.48
+    return Prior(base + middle * reach, max(half * abs(reach), 1e-9))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A monotone map of scores to units of their usual spread, in which more is better; flat far from the centre."""
+
+    centre: float
+    width: float
+    sign: int
+    reach: float
+    """Distance, in the metric's unit, from the baseline to the centre: what a model is worth here."""
+
+    def to_unit(self, value: float) -> float:
+        """Map a score."""
+        return math.asinh(self.sign * (min(max(value, -FINITE), FINITE) - self.centre) / self.width)
+
+    def from_unit(self, unit: float) -> float:
+        """Map back."""
+        return self.centre + self.sign * self.width * math.sinh(min(max(unit, -500.0), 500.0))
+
+
+def scale_of(state: RunState) -> Scale:
+    """Return the scale of a run's scores so far; before any trial that of the prior."""
+    values = [t.value or 0.0 for t in scored(state)]
+    guess, metric, base = prior(state), state.need_metric(), baseline_value(state)
+    if not values:
+        return Scale(guess.value, guess.half / 1.28, metric.sign, guess.half)
+    centre = float(np.median(values))
+    reach = abs(centre - base) if base is not None else 0.0
+    if not 0 < reach < FINITE:
+        reach = max(guess.half * 0.2, abs(centre) * 0.02, 1e-9)
+    return Scale(centre, _width(values, centre, reach), metric.sign, reach)
+
+
+def _width(values: Sequence[float], centre: float, reach: float) -> float:
+    """Return a robust spread, drawn towards an eighth of the reach as if three more trials had shown that."""
+    spread = 1.48 * float(np.median(np.abs(np.array(values) - centre)))
+    spread, n = min(spread, 1e6 * reach), len(values)
+    return math.sqrt((n * spread**2 + 3 * (0.12 * reach) ** 2) / (n + 3))
+
+
+def normalised(value: float, baseline: float | None, best: float | None) -> float | None:
+    """Return where a score lies between its run's baseline (0) and best (1), cut at -2 and 1.5; None if unknowable."""
+    if baseline is None or best is None or not math.isfinite(value) or not math.isfinite(best - baseline):
+        return None
+    reach = best - baseline
+    return None if abs(reach) <= 1e-12 * max(1.0, abs(best)) else min(max((value - baseline) / reach, -2.0), 1.5)

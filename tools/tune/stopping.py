@@ -1,0 +1,160 @@
+"""When a running trial is ended as it cannot win: between rows by its curve, between folds by a paired test.
+
+A rule is plain data. The loop makes it from the run's state and sends it to the trial's process, where it looks at the
+rows alone and at no clock, so the same trial always ends at the same row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.tune.curves import extrapolate, running_best
+
+ROWS = 8
+"""No curve is judged by fewer rows than this."""
+EARLY = 0.15
+"""No curve is judged before this share of its horizon: logs are dense at first, and counted metrics plateau there."""
+_GENEROUS = 1.5
+"""A curve's latest gains are taken this much greater than they were."""
+_FEW = 4.0
+"""How many folds the assumed spread of differences counts for."""
+
+
+class StopRule(BaseModel):
+    """What a trial is measured against; one without `incumbent` never stops anything.
+
+    `incumbent` are the best trial's scores by fold. `spread` is the usual standard deviation, between folds, of the
+    difference of two trials. `margin` is how far behind a trial may fall and still be kept: it may help an ensemble.
+    `horizon` is the last step that a curve may reach; None: curves are not judged. `patience` multiplies what being
+    behind after the first fold may cost.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+    direction: Literal["maximize", "minimize"] = "maximize"
+    incumbent: tuple[float, ...] = ()
+    trial: int | None = None
+    spread: float = 0.0
+    margin: float = 0.0
+    horizon: int | None = None
+    patience: float = 1.0
+
+    def after_row(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
+        """Return why the fold's curve cannot beat the incumbent's score of that fold any more; None to go on.
+
+        `steps` and `values` are the fold's rows so far. Asks for eight rows, and a gap that neither the extrapolated
+        curve nor the gain of the second half of the rows, kept up to the horizon, would close.
+        """
+        if self.horizon is None or fold >= len(self.incumbent) or len(values) < ROWS:
+            return None
+        if steps[-1] < EARLY * self.horizon:
+            return None
+        sign, best = self._sign, running_best(values, self.direction)
+        if not np.isfinite(best[-1]) or not np.isfinite(best[len(best) // 2]):
+            return None
+        half, last = len(best) // 2, float(steps[-1])
+        rate = sign * float(best[-1] - best[half]) / max(last - float(steps[half]), 1.0)
+        left = max(self.horizon - last, 0.0)
+        reachable = sign * float(best[-1]) + _GENEROUS * rate * left
+        reach = extrapolate(steps, values, self.direction, max(self.horizon, int(last)))
+        if reach is not None:
+            reachable = max(reachable, sign * reach.low, sign * reach.high)
+        wanted = sign * self.incumbent[fold] - self._allowed(1)
+        if reachable >= wanted:
+            return None
+        return (
+            f"fold {fold + 1}, step {steps[-1]}: {sign * reachable:.4g} at best, trial {self.trial} reached "
+            f"{self.incumbent[fold]:.4g} there"
+        )
+
+    def after_fold(self, fold_scores: Sequence[float]) -> str | None:
+        """Return why the finished folds show that the trial loses to the incumbent; None to go on.
+
+        A one-sided paired test: the mean difference has to exceed the margin by several standard errors, whose spread
+        is pooled with the usual one, so that a lucky pair of folds proves nothing. A score that is NaN loses.
+        """
+        n = min(len(fold_scores), len(self.incumbent))
+        if n == 0 or n >= len(self.incumbent):
+            return None
+        if not all(map(math.isfinite, fold_scores[:n])):
+            return f"fold {n}: the score is not a number"
+        behind = [self._sign * (b - a) for a, b in zip(fold_scores[:n], self.incumbent[:n], strict=True)]
+        mean = sum(behind) / n
+        squares = sum((d - mean) ** 2 for d in behind) + _FEW * self.spread**2
+        error = math.sqrt(squares / (n - 1 + _FEW) / n)
+        if mean <= self.margin * self.patience + self._quantile(n) * error:
+            return None
+        return f"after fold {n}: behind trial {self.trial} by {mean:.3g} on average, more than chance allows"
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.direction == "maximize" else -1
+
+    def _allowed(self, n: int) -> float:
+        return self.margin * self.patience + self._quantile(n) * self.spread / math.sqrt(n)
+
+    def _quantile(self, n: int) -> float:
+        """Return how many standard errors count as proof: three for one fold, about two for many."""
+        return self.patience * (2.0 + 1.0 / n)
+
+
+def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
+    """Return the rule for a trial that is about to start, from the trials that ended so far.
+
+    The trivial baseline, and everything before a first complete trial, is never stopped. The first trial of a model is
+    judged between folds alone, with a larger margin.
+    """
+    metric, best = state.need_metric(), state.best()
+    never = StopRule(direction=metric.direction)
+    if best is None or best.end is None or best.model == TRIVIAL or (trial is not None and trial.model == TRIVIAL):
+        return never
+    folds = best.end.folds
+    if not folds or not all(map(math.isfinite, folds)):
+        return never
+    rivals = [t for t in state.done() if t.complete and t.model != TRIVIAL and t is not best]
+    spread = _usual_spread(best, rivals)
+    first = trial is not None and not any(t.model == trial.model for t in state.done())
+    return StopRule(
+        direction=metric.direction,
+        incumbent=folds,
+        trial=best.number,
+        spread=spread,
+        margin=_margin(state, best, spread),
+        horizon=None if first or trial is None else _horizon(state, trial),
+        patience=2.0 if first else 1.0,
+    )
+
+
+def _usual_spread(best: Trial, rivals: Sequence[Trial]) -> float:
+    """Return the median, over rivals, of the standard deviation of paired differences to the best trial."""
+    mine = best.end.folds if best.end else ()
+    found: list[float] = []
+    for rival in rivals:
+        theirs = rival.end.folds if rival.end else ()
+        if len(theirs) == len(mine) > 1 and all(map(math.isfinite, theirs)):
+            found.append(float(np.std(np.array(mine) - np.array(theirs), ddof=1)))
+    if found:
+        return max(median(found), 1e-12)
+    if len(mine) > 1:
+        return max(float(np.std(mine, ddof=1)), 1e-12)
+    return 0.02 * max(abs(best.value or 0.0), 1e-6)
+
+
+def _margin(state: RunState, best: Trial, spread: float) -> float:
+    """Return how far behind still helps an ensemble: the usual spread, or 5% of what models gain over the baseline."""
+    base = state.baseline()
+    gain = abs((best.value or 0.0) - base.value) if base is not None and base.value is not None else 0.0
+    return max(spread, 0.05 * gain if math.isfinite(gain) else 0.0)
+
+
+def _horizon(state: RunState, trial: Trial) -> int | None:
+    """Return the last step that this trial may reach: half as far again as trials of the model did, or as predicted."""
+    steps = [r.step for t in state.done() if t.model == trial.model for r in t.rows]
+    steps += [r.step for r in trial.prediction.log.rows] if trial.prediction else []
+    return round(1.5 * max(steps)) if steps else None

@@ -1,0 +1,205 @@
+"""Which model with which hyperparameters to train next. The search state is Optuna's, one study per Model Card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from automl_gpt.cards.errors import ToolError
+from automl_gpt.cards.schema import Hyperparameters, ModelCard
+from automl_gpt.tools.base import Context, tool
+from automl_gpt.tools.journal.state import TRIVIAL, RunState
+from automl_gpt.tools.tune.choice import by_cost, choose, standings
+from automl_gpt.tools.tune.current import current_state
+from automl_gpt.tools.tune.portfolio import portfolio
+from automl_gpt.tools.tune.scale import scored
+from automl_gpt.tools.tune.space import encode, matrix, neighbour, points, random_point, repeats, without_inert
+from automl_gpt.tools.tune.study import ModelStudy, ask, forget, hold, study_of
+
+DRAWS = 8
+"""How often the sampler is asked for a configuration that repeats none, before chance decides."""
+NEIGHBOUR_EVERY = 3
+"""One in this many draws is a neighbour of the model's best configuration instead of the sampler's."""
+
+
+class Suggestion(BaseModel):
+    """A configuration worth training next, complete, and why."""
+
+    model_config = ConfigDict(frozen=True)
+    model: str
+    hyperparameters: Hyperparameters
+    reason: str
+
+
+class Suggestions(BaseModel):
+    """Configurations in the order in which they should be trained."""
+
+    model_config = ConfigDict(frozen=True)
+    suggestions: tuple[Suggestion, ...]
+    note: str = ""
+
+
+def suggest(state: RunState, models: Sequence[str], count: int, seed: int, cache: dict[str, Any]) -> list[Suggestion]:
+    """Return up to `count` configurations to train next, none of which repeats a trial of this run or another one.
+
+    First the defaults of the models, then a portfolio, then what the optimiser proposes for the model that promises
+    most per second. Fewer come back where the search spaces are exhausted. Same state and seed: same answer, whatever
+    the cache holds; it only saves time.
+    """
+    search = _Search(state, models, seed, cache)
+    try:
+        found = [search.next() for _ in range(count)]
+    finally:
+        search.close()
+    return [s for s in found if s is not None]
+
+
+class _Search:
+    """One call of `suggest`: the state, and what the call itself has suggested so far."""
+
+    def __init__(self, state: RunState, models: Sequence[str], seed: int, cache: dict[str, Any]) -> None:
+        self.state, self.seed, self.cache = state, seed, cache
+        self.cards = [_searched(state, state.model_cards[m]) for m in dict.fromkeys(models) if m in state.model_cards]
+        self.card = {c.name: c for c in self.cards}
+        self.number = max(state.trials, default=0) + 1
+        self.recent = [t.model for t in state.ordered() if t.model != TRIVIAL and not t.withdrawn]
+        self.tried = {c.name: self._tried(c) for c in self.cards}
+        self.spent: set[str] = set()
+        self.held: list[tuple[ModelStudy, int]] = []
+        self.standings = standings(state, [c for c in self.cards if c.name != TRIVIAL])
+
+    def next(self) -> Suggestion | None:
+        """Return the next configuration; None where nothing untried is left."""
+        found = self._default() or self._portfolio() or self._search()
+        if found is not None:
+            card = self.card[found.model]
+            at = encode(card, found.hyperparameters)[None, :]
+            self.tried[card.name] = np.concatenate([self.tried[card.name], at])
+            self.recent.append(card.name)
+            self.number += 1
+        return found
+
+    def close(self) -> None:
+        """Leave the studies as the state tells them."""
+        for study, number in self.held:
+            forget(study, [number])
+
+    def _tried(self, card: ModelCard) -> Any:
+        return matrix(card, [t.hyperparameters for t in self.state.ordered() if t.model == card.name])
+
+    def _default(self) -> Suggestion | None:
+        fresh = [c for c in self.cards if not len(self.tried[c.name]) and c.name not in self.spent]
+        trivial = [c for c in fresh if c.name == TRIVIAL]
+        card = next(iter(trivial or by_cost(self.state, fresh)), None)
+        if card is None:
+            return None
+        return Suggestion(model=card.name, hyperparameters=card.default(), reason=f"the default of {card.name}")
+
+    def _portfolio(self) -> Suggestion | None:
+        """Take the portfolio of the most promising models, a configuration of each in turn."""
+        hopeless = {s.model for s in self.standings if s.hopeless}
+        ranked = sorted(self.standings, key=lambda s: -s.best)
+        for place, standing in enumerate(ranked):
+            card = self.card[standing.model]
+            depth = 1 + (3 if place == 0 else 2 if place < 3 else 1)
+            if standing.model in hopeless or len(self.tried[card.name]) >= depth:
+                continue
+            for configuration, why in portfolio(self.state, card, self.tried[card.name])[:1]:
+                return Suggestion(model=card.name, hyperparameters=configuration, reason=why)
+        return None
+
+    def _search(self) -> Suggestion | None:
+        while True:
+            alive = [s for s in self.standings if s.model not in self.spent]
+            known = {s.model for s in self.standings}
+            chosen = choose(self.state, alive, self.recent)
+            rest = [c.name for c in self.cards if c.name not in known | self.spent and c.name != TRIVIAL]
+            name = chosen.model if chosen else next(iter(rest), None)
+            if name is None:
+                return None
+            found = self._draw(self.card[name])
+            if found is not None:
+                return found
+            self.spent.add(name)
+
+    def _draw(self, card: ModelCard) -> Suggestion | None:
+        """Draw a configuration that repeats none; None where the space is exhausted."""
+        rng = np.random.default_rng([self.seed & 0xFFFFFFFF, self.number])
+        centre = self._best(card)
+        study = study_of(self.state, card, self.cache)
+        if centre is not None and self.number % NEIGHBOUR_EVERY == 0:
+            for _ in range(DRAWS):
+                configuration = neighbour(card, centre, rng, 0.15)
+                if self._new(card, configuration):
+                    self._hold(study, card, configuration)
+                    return self._suggestion(card, configuration, "near the model's best")
+        for _ in range(DRAWS):
+            configuration, number = ask(study, card, int(rng.integers(2**31)))
+            if self._new(card, configuration):
+                self.held.append((study, number))
+                return self._suggestion(card, configuration, "proposed by the optimiser (TPE)")
+            forget(study, [number])
+        return self._leftover(card, rng, study)
+
+    def _leftover(self, card: ModelCard, rng: np.random.Generator, study: ModelStudy) -> Suggestion | None:
+        """Look for any untried configuration: at random, and through the whole space where it is small."""
+        for candidates in ((random_point(card, rng) for _ in range(30)), points(card) or ()):
+            for configuration in candidates:
+                if self._new(card, configuration):
+                    self._hold(study, card, configuration)
+                    return self._suggestion(card, configuration, "one of the few that are left untried")
+        return None
+
+    def _hold(self, study: ModelStudy, card: ModelCard, configuration: Hyperparameters) -> None:
+        self.held.append((study, hold(study, card, configuration)))
+
+    def _new(self, card: ModelCard, configuration: Hyperparameters) -> bool:
+        return not repeats(card, encode(card, configuration), self.tried[card.name])
+
+    def _best(self, card: ModelCard) -> Hyperparameters | None:
+        mine = [t for t in scored(self.state) if t.model == card.name]
+        sign = self.state.need_metric().sign
+        return max(mine, key=lambda t: sign * (t.value or 0.0)).hyperparameters if mine else None
+
+    def _suggestion(self, card: ModelCard, configuration: Hyperparameters, why: str) -> Suggestion:
+        return Suggestion(model=card.name, hyperparameters=configuration, reason=why)
+
+
+def _searched(state: RunState, card: ModelCard) -> ModelCard:
+    """Return the card without what makes no difference on these data, or only harm under this metric."""
+    metric, inert = state.need_metric(), set[str]()
+    if metric.task == "regression" or metric.kind == "probability":
+        inert.add("class_weight")
+    if state.need_profile().meta.categorical == 0:
+        inert |= {"cat_smooth", "max_cat_to_onehot"}
+    return without_inert(card, inert)
+
+
+class SuggestArguments(BaseModel):
+    """What to suggest configurations for."""
+
+    model_config = ConfigDict(extra="forbid")
+    models: list[str] = Field(
+        default_factory=list, description="names of candidate Model Cards; none: those that were assigned"
+    )
+    count: int = Field(default=4, ge=1, le=16, description="how many configurations")
+
+
+@tool("suggest_hyperparameters", SuggestArguments)
+def suggest_hyperparameters(arguments: SuggestArguments, context: Context) -> Suggestions:
+    """Ask the optimiser, which knows all trials of the run, for the configurations to train next: none of them repeats
+    an earlier trial, and several models get their share.
+    """
+    state = current_state(context)
+    if state.profile is None:
+        raise ToolError("the data are not profiled yet: profile them first")
+    models = arguments.models or list(state.assigned) or list(state.model_cards)
+    unknown = [m for m in models if m not in state.model_cards]
+    if unknown:
+        raise ToolError(f"no candidate model {unknown[0]!r}; candidates: {', '.join(state.model_cards)}")
+    found = suggest(state, models, arguments.count, state.request.seed, context.cache)
+    note = "" if len(found) == arguments.count else "nothing else untried is left in these search spaces"
+    return Suggestions(suggestions=tuple(found), note=note)
