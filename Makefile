@@ -37,7 +37,7 @@ chat: $(CORE) $(DEEP) ## open the chat
 	@$(BIN)/automl-gpt chat
 
 test: $(DEV) $(DEEP) ## run the tests: PYTEST_ARGS='-k journal'
-	@$(BIN)/python -m pytest -q -n 2 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(PYTEST_ARGS)
 
 check: $(DEV) $(DEEP) ## format, lint and types checked, then the tests
 	@$(BIN)/ruff format --check .

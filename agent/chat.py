@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from automl_gpt.agent.commands import carry_out, data_card_names, explain
 from automl_gpt.agent.commands import wishes as wish
+from automl_gpt.agent.commands.command import is_file
 from automl_gpt.agent.conversation import Conversation, Person
 from automl_gpt.agent.person import Pipe, Terminal
 from automl_gpt.agent.understand import Intent, understand
@@ -48,10 +49,11 @@ def chat(session: Session, console: Console, cards: Sequence[str]) -> int:
 
 def converse(talk: Conversation, cards: Sequence[str] = ()) -> int:
     """Carry out message after message; return the exit code."""
-    talk.say("AutoML-GPT. Name a Data Card or a data file; /help; Ctrl-D leaves.", "dim")
+    talk.say("AutoML-GPT: name a Data Card or a data file; /help for more", "dim")
     for name in cards:
-        attempt(talk, f"/data '{name}'" if "'" not in name else f'/data "{name}"')
-    talk.session.warm_up()
+        attempt(talk, f"/data {quote(name)}")
+    if not talk.person.present:
+        talk.session.warm_up()
     while not talk.leaving:
         try:
             message = talk.person.read()
@@ -93,21 +95,14 @@ def answer(talk: Conversation, message: str) -> None:
     """Find out what a message is, and act on it."""
     if not message:
         return
-    if message.startswith("/") and not Path(message).is_file():
+    if message.startswith("/") and not is_file(message):
         carry_out(talk, " ".join(message.splitlines()))
     elif CARD_TEXT.search(message) and ("\n" in message or ":" in message.split(" ", maxsplit=1)[0]):
         _take_card(talk, FENCE.sub("", message))
-    elif message in data_card_names() or _is_file(message):
-        carry_out(talk, f'/data "{message}"')
+    elif message in data_card_names() or is_file(message):
+        carry_out(talk, f"/data {quote(message)}")
     else:
         _plain_words(talk, message)
-
-
-def _is_file(message: str) -> bool:
-    try:
-        return "\n" not in message and len(message) < 4096 and Path(message).expanduser().is_file()
-    except (OSError, ValueError, RuntimeError):
-        return False
 
 
 def _take_card(talk: Conversation, text: str) -> None:
@@ -147,9 +142,9 @@ def _act(talk: Conversation, intent: Intent) -> None:
         case "models":
             talk.change(models=intent.models)
         case "data":
-            carry_out(talk, f'/data "{intent.file}"')
+            carry_out(talk, f"/data {quote(intent.file)}")
         case "predict":
-            carry_out(talk, f'/predict "{intent.file}"' + (f' "{intent.out}"' if intent.out else ""))
+            carry_out(talk, f"/predict {quote(intent.file)}" + (f" {quote(intent.out)}" if intent.out else ""))
         case "stop":
             talk.say("nothing is training; while something is, Ctrl-C stops it", "dim")
         case "table":

@@ -42,7 +42,7 @@ class Clock:
             self._paused = None
 
 
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 2.5
 """What the end of a run takes at the least: choosing the ensemble, writing model and report."""
 LARGEST_SHARE = 0.3
 MEMBERS_EXPECTED = 6
@@ -59,9 +59,9 @@ def reserve(state: RunState) -> float:
         return 0.0
     profile, complete = state.profile, [t for t in state.done() if t.complete]
     costs = sorted((t.end.predict_seconds or 0.0 for t in complete if t.end), reverse=True)[:MEMBERS_EXPECTED]
-    testing = sum(costs) * profile.rows_test * profile.folds
+    testing = sum(costs) * profile.rows_test
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
-    return min(LARGEST_SHARE * total, SETTLE_SECONDS + 1.3 * testing + choosing)
+    return min(LARGEST_SHARE * total, SETTLE_SECONDS + 1.5 * testing + choosing)
 
 
 def seconds_of(text: str) -> float:

@@ -36,6 +36,10 @@ SKIPS_IN_A_ROW = 6
 CELLS_PER_TRIAL = 20_000_000
 """Tables with more cells are trained one trial at a time, with all cores and all memory."""
 MEMORY_SHARE = 0.8
+FIRST_SHARE = 0.4
+"""Share of the time left that trials may take while no real model is complete."""
+LATE_SECONDS, LATE_SHARE = 0.4, 0.03
+"""How long before training has to end a trial is asked to: it still has to predict and to save."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,9 @@ class Loop:
         checked: list[e.Event] = []
         for event in events:
             if isinstance(event, e.TrialPredicted) and not event.train:
-                audit = is_audit(len(skipped), self.state.request.seed)
+                left = self.seconds_left()
+                fits = left is None or event.seconds <= left
+                audit = fits and is_audit(len(skipped), self.state.request.seed)
                 if audit or row >= SKIPS_IN_A_ROW:
                     event = event.model_copy(update={"train": True, "audit": True})
                 else:
@@ -241,12 +247,12 @@ class Loop:
         )
 
     def _deadline(self) -> float | None:
-        """A trial may use what is left; half of it while no real model is complete yet."""
+        """A trial should end in what is left, less a margin; in half of it while no real model is complete yet."""
         left = self.seconds_left()
         if left is None:
             return None
         first = not any(t.complete and t.model != TRIVIAL for t in self.state.done())
-        return time.monotonic() + (left / 2 if first else left)
+        return time.monotonic() + (FIRST_SHARE * left if first else left - max(LATE_SECONDS, LATE_SHARE * left))
 
     def _took(self, event: e.Event) -> Iterator[e.Event]:
         yield from self.live.record(event)

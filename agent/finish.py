@@ -13,7 +13,9 @@ from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.process.client import TaskFailed
 
 PATIENCE_SECONDS = 120.0
-"""How long a step of the end may take at the most where the run has no time limit of its own."""
+"""How long a step of the end may take at the most before it counts as broken."""
+LEAST_SECONDS = 0.3
+"""What the report gets where the budget is spent already."""
 
 
 class Finisher:
@@ -37,8 +39,9 @@ class Finisher:
         if state.test is None and state.need_profile().rows_test:
             yield from self._look()
         yield from self._record(self._ended())
+        left = self._loop.clock.left()
         try:
-            self._call("report")
+            self._call("report", PATIENCE_SECONDS if left is None else max(left, LEAST_SECONDS))
         except (TaskFailed, TimeoutError, UserError) as error:
             # The model is delivered; a report can be written again at any time.
             text = f"the report could not be written ({error}): `automl-gpt report {self._state.run}` tries again"
@@ -54,7 +57,7 @@ class Finisher:
                 e.Warned(text=f"this test split was looked at {looks + 1} times by now: its score flatters a little")
             )
 
-    def _call(self, task: str, **more: Any) -> dict[str, Any]:
+    def _call(self, task: str, seconds: float = PATIENCE_SECONDS, **more: Any) -> dict[str, Any]:
         left = self._loop.clock.left()
         arguments = {
             "url": self._loop.live.journal.url,
@@ -63,7 +66,7 @@ class Finisher:
             "seconds_left": left,
             **more,
         }
-        return self._loop.server.call(task, arguments, self._loop.live.folder / "finish.log", PATIENCE_SECONDS)
+        return self._loop.server.call(task, arguments, self._loop.live.folder / "finish.log", seconds)
 
     def _nothing(self) -> Iterator[e.Event]:
         reasons = [t.end.reason for t in self._state.ordered() if t.end is not None and t.end.reason]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from prompt_toolkit import PromptSession
+from prompt_toolkit import Application, PromptSession
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from rich.console import Console
 from rich.text import Text
@@ -66,6 +66,12 @@ class Terminal:
             bottom_toolbar=self._toolbar,
             reserve_space_for_menu=6,
         )
+        self._prompt.app.after_render += self._warm_up
+
+    def _warm_up(self, app: Application[str]) -> None:
+        """Start what trains once the first prompt stands, so that it does not wait for it."""
+        app.after_render -= self._warm_up
+        self._session.warm_up()
 
     def read(self) -> str | None:
         """Return the next message; a paste of several lines is one message."""

@@ -116,7 +116,7 @@ def list_runs(journal: Journal, console: Console, as_json: bool, clean: bool, li
     """List the runs, newest first, after freeing the space of old artefacts where that was asked for."""
     if clean:
         freed = free_space(journal)
-        console.print(f"freed {freed.bytes / 1e6:.1f} MB of {freed.runs} runs", markup=False)
+        console.print(f"freed {freed.freed / 1e6:.1f} MB of {freed.runs} runs", markup=False)
     summaries = journal.runs(limit)
     if as_json:
         _print_json([s.as_json() for s in summaries])

@@ -59,7 +59,8 @@ def _help(field: FieldInfo) -> str:
 
 def _value(field: FieldInfo, text: str) -> Any:
     """Read a value: JSON where the argument is no plain text; a list may also be written a,b,c."""
-    if field.annotation is str or field.annotation in (str | None, Path, Path | None):
+    plain: tuple[object, ...] = (str, Path, str | None, Path | None)
+    if field.annotation in plain:
         return text
     try:
         return json.loads(text)

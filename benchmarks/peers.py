@@ -22,7 +22,7 @@ import pandas as pd
 import xgboost as xgb
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-FOLDS, HOLD_OUT_ABOVE, MAX_ROUNDS, PATIENCE, MAX_LEVELS = 5, 20_000, 3_000, 50, 50
+FOLDS, HOLD_OUT_ABOVE, MAX_ROUNDS, PATIENCE, MAX_LEVELS, SMALL = 5, 20_000, 3_000, 50, 50, 20_000
 EVAL_METRIC = {"binary": "auc", "multiclass": "mlogloss", "regression": "rmse"}
 
 
@@ -62,7 +62,9 @@ def read(options: argparse.Namespace) -> Problem:
     else:
         classes = sorted(train[options.target].unique())
         y = train[options.target].map({name: code for code, name in enumerate(classes)}).to_numpy(int)
-    return Problem(options.task, x, y, new, classes, options.seed, options.threads)
+    # On few cells a second thread costs more than it brings.
+    threads = options.threads if x.size > SMALL else 1
+    return Problem(options.task, x, y, new, classes, options.seed, threads)
 
 
 def categories(known: pd.Series, new: pd.Series) -> tuple[pd.Series, pd.Series]:

@@ -21,8 +21,10 @@ ROOT = Path(__file__).parents[1]
 BELOW = {"agent": {"agent", "tools", "cards"}, "tools": {"tools", "cards"}, "cards": {"cards"}}
 FOLDERS = (*BELOW, "prompt_templates")
 DATA = (".yaml", ".j2", ".html")
-HEAVY = {"langchain", "langchain_core", "lightgbm", "matplotlib", "openai", "optuna", "pandas", "pyarrow", "scipy"}
-HEAVY |= {"sklearn", "sqlalchemy", "torch", "transformers", "xgboost"}
+HEAVY = {
+    *("langchain", "langchain_core", "lightgbm", "matplotlib", "openai", "optuna", "pandas", "pyarrow", "scipy"),
+    *("sklearn", "sqlalchemy", "torch", "transformers", "xgboost"),
+}
 CODE_ON_LOADING = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

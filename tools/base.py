@@ -1,7 +1,7 @@
 """What a tool is: one pydantic argument model and one function, joined by `@tool`.
 
-The JSON schema that a model reads, the options of `automl-gpt tool NAME` and the README's table derive from the argument
-model. An inspecting tool only looks; a spending tool changes files or costs time, and needs an approval.
+The JSON schema that a model reads and the options of `automl-gpt tool NAME` derive from the argument model. An
+inspecting tool only looks; a spending tool changes files or costs time, and needs an approval.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -37,7 +38,7 @@ class Metric:
 
     def better(self, a: float, b: float) -> bool:
         """Say whether a is strictly better than b; NaN is never better, and everything is better than NaN."""
-        return (a == a) and (b != b or self.sign * a > self.sign * b)
+        return not math.isnan(a) and (math.isnan(b) or self.sign * a > self.sign * b)
 
 
 class Interval(BaseModel):
@@ -84,7 +85,7 @@ class TrainingLog(BaseModel):
 
     def best(self, name: str = "valid", fold: int | None = None) -> float | None:
         """Return the best value of a metric over the steps; None where there is no row with it."""
-        values = [v for v in self.curve(name, fold)[1] if v == v]
+        values = [v for v in self.curve(name, fold)[1] if not math.isnan(v)]
         if not values:
             return None
         return max(values) if self.direction == "maximize" else min(values)
@@ -94,9 +95,9 @@ class Gap(BaseModel):
     """Actual against predicted: what one trial's forecast was worth.
 
     `error` is actual minus predicted of the best validation score (at the last common step for a pruned trial),
-    `covered` says whether the actual score lay within the 80% interval, `interval_score` is that of Gneiting and Raftery
-    (2007, eq. 43) at alpha = 0.2, and `curve_mae` the mean absolute difference of the validation curves at the predicted
-    steps that were reached. Seconds are compared as the ratio of actual to predicted.
+    `covered` says whether the actual score lay within the 80% interval, `interval_score` is that of Gneiting and
+    Raftery (2007, eq. 43) at alpha = 0.2, and `curve_mae` the mean absolute difference of the validation curves at the
+    predicted steps that were reached. Seconds are compared as the ratio of actual to predicted.
     """
 
     model_config = ConfigDict(frozen=True)

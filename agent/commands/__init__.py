@@ -118,7 +118,7 @@ def find(name: str) -> Command:
         return _BY_NAME[begun[0]]
     close = begun or nearest(name, list(_BY_NAME), limit=2)
     hint = f"did you mean {' or '.join('/' + known for known in close)}?" if close else "/help lists them"
-    raise UserError(f"there is no command /{name}; {hint}")
+    raise UserError(f"there is no command /{name[:60]}; {hint}")
 
 
 def carry_out(chat: Conversation, line: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_gpt.agent.conversation import Conversation
@@ -42,6 +44,24 @@ def split(rest: str) -> list[str]:
         return shlex.split(rest)
     except ValueError:
         return rest.split()
+
+
+def is_file(name: str) -> bool:
+    """Say whether a text, whatever it holds, is the path of a file."""
+    try:
+        return "\n" not in name and Path(name).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Generator[None]:
+    """Turn what the system says of a path that a person named into one line."""
+    try:
+        yield
+    except OSError as error:
+        named = str(error.filename or name)
+        raise UserError(f"{named if len(named) <= 300 else named[:60] + '...'}: {error.strerror or error}") from error
 
 
 def number_in(rest: str) -> int | None:

@@ -12,7 +12,7 @@ from types import FrameType
 
 from rich.text import Text
 
-from automl_gpt.agent.commands.command import split
+from automl_gpt.agent.commands.command import reading, split
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.screen import APPROVAL, is_yes
 from automl_gpt.agent.screen.text import plain
@@ -61,7 +61,8 @@ def go(chat: Conversation, _rest: str) -> None:
         finally:
             chat.screen.close()
     if stopped or presses:
-        stopped_words(chat)
+        chat.session.wait_for_person()
+        _stopped(chat)
 
 
 def _generator(chat: Conversation) -> Generator[None]:
@@ -75,8 +76,10 @@ def _generator(chat: Conversation) -> Generator[None]:
             events.close()
 
 
-def stopped_words(chat: Conversation) -> None:
-    """Say that the training was stopped, and how it goes on."""
+def _stopped(chat: Conversation) -> None:
+    """Show what was reached, and say how it goes on."""
+    if chat.person.present:
+        chat.screen.show_trials(chat.session.need_state())
     chat.say("stopped; /go goes on", "yellow")
     if not chat.person.present:
         chat.exit_code, chat.leaving = 130, True
@@ -122,7 +125,8 @@ def predict(chat: Conversation, rest: str) -> None:
     if not names or len(names) > 2:
         raise UserError("/predict FILE [OUT]: name the file with new rows (quote names that hold blanks)")
     file, *out = [Path(name).expanduser() for name in names]
-    done = chat.session.predict(file, out[0] if out else None)
+    with reading(names[0]):
+        done = chat.session.predict(file, out[0] if out else None)
     for note in done.notes:
         chat.say(f"note: {note}", "yellow")
     chat.screen.print(Text(f"{done.rows:,} rows predicted  {plain(done.out)}"), whole=True)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from automl_gpt.agent.clock import seconds_of
-from automl_gpt.agent.commands.command import split
+from automl_gpt.agent.commands.command import is_file, reading, split
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.screen import profile_panel
 from automl_gpt.agent.screen.panels import budget_words, facts
@@ -30,15 +30,15 @@ def data(chat: Conversation, rest: str) -> None:
     if len(names) > 2:
         raise UserError("/data takes one card or file, and the column to predict: quote names that hold blanks")
     path = Path(names[0]).expanduser()
-    is_table = path.is_file() and path.suffix.lower() not in CARD_SUFFIXES
+    is_table = is_file(names[0]) and path.suffix.lower() not in CARD_SUFFIXES
     if len(names) == 2 and not is_table:
         raise UserError(f"{names[0]}: no data file, so there is no column to name: /data CARD or /data FILE COLUMN")
-    if len(names) == 2:
-        took(chat, chat.session.draft(path, names[1]))
-    elif is_table:
-        took(chat, _drafted(chat, path))
-    else:
-        took(chat, chat.session.read(names[0]))
+    with reading(names[0]):
+        if len(names) == 2:
+            card = chat.session.draft(path, names[1])
+        else:
+            card = _drafted(chat, path) if is_table else chat.session.read(names[0])
+    took(chat, card)
 
 
 def _drafted(chat: Conversation, path: Path) -> DataCard:

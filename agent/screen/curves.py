@@ -107,7 +107,7 @@ def _range(curves: Curves) -> tuple[float, float]:
         spare = max(spare, 1)
     kept = values[spare : len(values) - spare] or values
     low, high = kept[0], kept[-1]
-    pad = (high - low) * 0.05 or abs(high) * 0.05 or 0.5
+    pad = 0.0 if high > low else abs(high) * 0.05 or 0.5
     return low - pad, high + pad
 
 

@@ -107,12 +107,9 @@ def plan_panel(state: RunState, width: int = 80, glyphs: Glyphs = UNICODE) -> Re
     seconds = sum(t.prediction.seconds for t in waiting if t.prediction)
     first = f"{len(waiting)} trial{'s' * (len(waiting) != 1)} first, about {span(seconds)} of training"
     rows: list[tuple[str, str | Text]] = [
-        ("models", ", ".join(state.assigned)),
         ("first", first),
         ("budget", f"{budget_words(state.request.budget)} in all, ensemble, test and report included"),
     ]
-    if state.assignments:
-        rows.insert(1, ("why", state.assignments[-1].reason))
     return Group(facts(rows), Text(), trials_table(state, width, 20, glyphs))
 
 
@@ -249,7 +246,7 @@ def next_steps(state: RunState, chat: bool = False, glyphs: Glyphs = UNICODE) ->
         command = f"automl-gpt predict {run} FILE --out predictions.csv"
         rows.append(("predict", "/predict FILE" if chat else command))
     width = max((len(name) for name, _ in rows), default=0)
-    lines = [Text.assemble((f"{name:<{width}}  ", "dim"), text, no_wrap=True, overflow="ignore") for name, text in rows]
+    lines = [Text.assemble((f"{name:<{width}}  ", "dim"), text, overflow="fold") for name, text in rows]
     return Group(*lines)
 
 

@@ -90,7 +90,7 @@ def signed(value: float | None, digits: int = 4, glyphs: Glyphs = UNICODE) -> st
     """Return a difference, always with its sign."""
     if value is None or math.isnan(value):
         return glyphs.dash
-    text = number(value, digits)
+    text = f"{value:.{digits}f}" if abs(value) < 1 else number(value, digits)
     return text if text.startswith("-") else f"+{text}"
 
 

@@ -17,6 +17,7 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from rich.console import Console
+from sklearn.datasets import load_breast_cancer
 
 from automl_gpt.agent.chat import converse
 from automl_gpt.agent.commands import COMMANDS, find
@@ -29,6 +30,7 @@ from automl_gpt.tools.journal.events import Budget
 
 SCRIPT = str(Path(__file__).with_name("fake_session.py"))
 FakeSession: Any = runpy.run_path(SCRIPT)["FakeSession"]
+REAL = ("-m", "automl_gpt.agent.cli", "chat")
 CONTROL_C, CONTROL_D, ESCAPE = "\x03", "\x04", "\x1b"
 
 
@@ -133,6 +135,8 @@ def test_a_real_pipe_that_is_not_utf8_gets_ascii_on_stderr_and_the_exit_code(tmp
         ("/undo", "there is nothing to take back"),
         ("/resume nowhere", "there is no run 'nowhere'"),
         ("/data 'unclosed", "unclosed"),
+        ("/data " + "a" * 5000, "aaa...: File name too long"),
+        ("/" + "a" * 5000, "there is no command"),
     ],
 )
 def test_what_a_person_does_wrong_gets_one_line_and_ends_nothing(
@@ -176,12 +180,12 @@ def test_a_card_on_the_command_line_is_read_first(piped: Callable[..., Done]) ->
 class Terminal:
     """A chat in a terminal of its own; `shown` is what a person sees."""
 
-    def __init__(self, home: Path, width: int, delay: float, **more: str) -> None:
+    def __init__(self, home: Path, width: int, *arguments: str, **more: str) -> None:
         self.screen = pyte.Screen(width, 30)
         self.stream = pyte.Stream(self.screen)
         self.raw = ""
         self.child = pexpect.spawn(
-            sys.executable, [SCRIPT, str(delay)], env=environment(home, **more), dimensions=(30, width),
+            sys.executable, [*arguments], env=environment(home, **more), dimensions=(30, width),
             encoding="utf-8", codec_errors="replace", timeout=30, cwd=str(home),
         )  # fmt: skip
         self.screen.write_process_input = self.child.send  # it answers where the cursor is, as terminals do
@@ -219,7 +223,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(home: Path) -> Iterator[Terminal]:
-    opened = Terminal(home, 80, 0.03)
+    opened = Terminal(home, 80, SCRIPT, "0.03")
     yield opened
     opened.child.close(force=True)
 
@@ -272,7 +276,7 @@ def test_the_toolbar_tells_the_data_and_the_budget(terminal: Terminal) -> None:
 
 
 def test_in_60_columns_without_colour_nothing_is_coloured_or_too_wide(home: Path) -> None:
-    opened = Terminal(home, 60, 0.01, NO_COLOR="1")
+    opened = Terminal(home, 60, SCRIPT, "0.01", NO_COLOR="1")
     opened.type("/data iris\r", "/go trains")
     opened.type("/go\r", "Train? [y/N]")
     opened.type("y\r", "predict  /predict FILE")
@@ -287,13 +291,32 @@ def test_in_60_columns_without_colour_nothing_is_coloured_or_too_wide(home: Path
 
 def test_the_history_is_kept_for_the_next_time(home: Path) -> None:
     for then in ("/budget 7m", ""):
-        opened = Terminal(home, 80, 0)
+        opened = Terminal(home, 80, SCRIPT, "0")
         if then:
             opened.type(f"{then}\r", "budget 7:00 min")
         else:
             opened.type(f"{ESCAPE}[A", "you> /budget 7m")
         opened.child.close(force=True)
     assert oct((home / "history").stat().st_mode & 0o777) == "0o600"
+
+
+def test_with_the_real_session_a_csv_becomes_predictions_though_ctrl_c_came_between(home: Path) -> None:
+    table = load_breast_cancer(as_frame=True).frame
+    table.to_csv(home / "cells.csv", index=False)
+    table.drop(columns="target").head(20).to_csv(home / "new.csv", index=False)
+    opened = Terminal(home, 80, *REAL)
+    opened.type("cells.csv\r", "column to predict [target]")
+    opened.type("\r", "/go trains")
+    opened.type("60 seconds, only xgboost and lightgbm\r", "understood: budget in seconds 60; models xgboost, lightgbm")
+    opened.type("/go\r", "Train? [y/N]")
+    opened.type("y\r", "finished")
+    opened.type(CONTROL_C, "stopped; /go goes on")
+    opened.type("/budget 1 trials\r", "budget 60 s, 1 trial,")
+    opened.type("/go\r", "predict  /predict FILE")
+    opened.type("predict new.csv into out.csv\r", "20 rows predicted")
+    opened.child.send(CONTROL_D)
+    opened.child.expect(pexpect.EOF)
+    assert "prediction" in (home / "out.csv").read_text().splitlines()[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ pieces

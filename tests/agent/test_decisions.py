@@ -44,7 +44,7 @@ def test_a_proposal_is_completed_with_defaults_and_numbered(state: RunState) -> 
 def test_a_value_out_of_range_is_refused_with_the_legal_range_and_never_clamped(state: RunState) -> None:
     with pytest.raises(ToolError, match=r"rate = 2.0 is not legal; legal: 0.001 to 1 \(log scale\)"):
         propose(state, rate=2.0)
-    with pytest.raises(ToolError, match="depth = 3.5 is not legal"):
+    with pytest.raises(ToolError, match=r"depth = 3.5 is not legal"):
         propose(state, depth=3.5)
     with pytest.raises(ToolError, match="kind = 'odd' is not legal; legal: one of plain, fancy"):
         propose(state, kind="odd")

@@ -30,7 +30,7 @@ from automl_gpt.tools.train.protocol import Prediction
 CANDIDATES = 25
 CELLS = 40_000
 """Rows x classes on which mixtures are compared; the chosen one is scored on all rows."""
-PREDICTING_SHARE = 0.4
+PREDICTING_SHARE = 0.5
 """Share of the seconds left that predicting the test split may take."""
 
 
@@ -235,7 +235,7 @@ def trial_costs(trial: Trial, run_folder: Path) -> tuple[float, float]:
     told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     seconds = told.get("seconds_per_row")
     if seconds is None and trial.end and trial.end.predict_seconds is not None:
-        seconds = trial.end.predict_seconds * max(len(trial.end.folds), 1)
+        seconds = trial.end.predict_seconds
     if seconds is None:
         seconds = 0.0
     megabytes = trial.end.disk_megabytes if trial.end else None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from automl_gpt.tools.data.infer import Column
 from automl_gpt.tools.data.target import TargetColumn
-from automl_gpt.tools.data.values import as_numbers, kind_of, levels
+from automl_gpt.tools.data.values import as_numbers, kind_of
 
 SAMPLE = 50_000
 """Rows that a suspicion is raised by; it is confirmed on all."""
@@ -44,8 +44,8 @@ def _judge(series: Any, column: Column, target: TargetColumn, rows: NDArray[np.i
     y = target.y[rows]
     numeric = column.type == "number"
     if target.task == "regression":
-        return _correlated(as_numbers(series)[0], y) if numeric else _levels_of_values(levels(series)[0], y)
-    codes = levels(series)[0]
+        return _correlated(as_numbers(series)[0], y) if numeric else _levels_of_values(_codes(series), y)
+    codes = _codes(series)
     codes = np.where(codes < 0, codes.max(initial=-1) + 1, codes)
     count = int(codes.max(initial=0)) + 1
     if count <= max(2, len(rows) // 10):
@@ -53,6 +53,12 @@ def _judge(series: Any, column: Column, target: TargetColumn, rows: NDArray[np.i
     if numeric or kind_of(series) == "number":
         return _by_threshold(as_numbers(series)[0], y)
     return None
+
+
+def _codes(series: Any) -> NDArray[np.intp]:
+    import pandas as pd
+
+    return pd.factorize(series)[0]
 
 
 def _by_level(codes: NDArray[np.intp], y: NDArray[np.int32], classes: int) -> Verdict | None:

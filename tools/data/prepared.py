@@ -1,7 +1,7 @@
 """Prepared data: what a run trains on. Two Arrow files, one for decisions and one for the single look, and their key.
 
-`train.arrow` holds the rows that decisions may see, in an order in which every fold is one block; `test.arrow` holds the
-test split and is opened by the final evaluation alone. Both are memory-mapped, so that processes share one copy.
+`train.arrow` holds the rows that decisions may see, in an order in which every fold is one block; `test.arrow` holds
+the test split and is opened by the final evaluation alone. Both are memory-mapped, so that processes share one copy.
 `prepared.json` holds the layout and the encoder that turns raw tables into matrices.
 """
 
@@ -21,9 +21,9 @@ from automl_gpt.tools.train.protocol import Feature, Matrix, Target, TaskKind
 class Layout(BaseModel):
     """What the matrices of prepared data mean.
 
-    `labels` are the classes in the order of their codes, in the type that they had in the source. `folds` is 1 where one
-    validation split is cut, else the number of folds. `positive` is the code of the positive class of a binary task.
-    `encoder` is the state of `automl_gpt.tools.data.encode.Encoder`.
+    `labels` are the classes in the order of their codes, in the type that they had in the source. `folds` is 1
+    where one validation split is cut, else the number of folds. `positive` is the code of the positive class of a
+    binary task. `encoder` is the state of `automl_gpt.tools.data.encode.Encoder`.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -10,20 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from automl_gpt.tools.compose.ensemble import Chosen, choose
+from automl_gpt.tools.compose.ensemble import choose
 from automl_gpt.tools.data.prepared import open_prepared
 from automl_gpt.tools.deliver.bundle import load_bundle
 from automl_gpt.tools.deliver.export import export, write_model_card
 from automl_gpt.tools.evaluate.report import write_report
 from automl_gpt.tools.evaluate.test_look import look
-from automl_gpt.tools.journal.events import EnsembleChosen, Member
+from automl_gpt.tools.journal.events import EnsembleChosen
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.journal.store import open_journal
 from automl_gpt.tools.process.link import Link
 from automl_gpt.tools.process.machine import cores
-
-TEST_SHARE = 0.6
-"""Share of the seconds left that choosing and predicting may take; the rest is for the report."""
 
 
 def _open(arguments: dict[str, Any]) -> tuple[RunState, Path]:
@@ -38,29 +35,19 @@ def ensemble_task(arguments: dict[str, Any], _link: Link) -> dict[str, Any]:
     """Choose what is delivered and write RUN/model; the result is an `EnsembleChosen` event."""
     state, folder = _open(arguments)
     prepared = open_prepared(folder / "data")
-    left = arguments["seconds_left"]
-    if arguments["ensemble"]:
-        chosen = choose(state, folder, prepared, state.need_metric(), None if left is None else TEST_SHARE * left)
-    else:
-        chosen = _best_alone(state)
+    alone = not arguments["ensemble"]
+    chosen = choose(state, folder, prepared, state.need_metric(), arguments["seconds_left"], single=alone)
     event = EnsembleChosen(
         members=chosen.members,
         value=chosen.value,
         best_single=chosen.best_single,
         decision_weights=chosen.decision_weights,
         reason=chosen.reason,
-        by="greedy selection on validation" if arguments["ensemble"] else "the controller",
+        by="the controller" if alone else "selection on validation",
     )
     state.apply(event)
     export(folder, state, prepared.layout)
     return event.model_dump(mode="json")
-
-
-def _best_alone(state: RunState) -> Chosen:
-    best = state.best()
-    assert best is not None and best.value is not None, "no trial is complete"
-    member = Member(trial=best.number, weight=1.0)
-    return Chosen((member,), best.value, best.value, "the best single model, as was asked for")
 
 
 def test_task(arguments: dict[str, Any], _link: Link) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What happens in a run, as typed records. The journal stores them, every state derives from them, nothing else is true.
+"""What happens in a run, as typed records. The journal stores them; every state derives from them alone.
 
 An event is written before the effect that it describes is relied on. The journal stores NaN and infinities as strings,
 which read back as numbers.
@@ -157,8 +157,9 @@ class TrialFinished(Record):
     """A trial ended: how, and with what.
 
     `value` is the mean over the finished folds of the best validation score, `folds` those scores in order. `complete`
-    says that every fold was trained, so that its out-of-fold predictions can join an ensemble. `artifact` is its folder,
-    relative to the run's. `predict_seconds` is per row, one thread.
+    says that every fold was trained, so that its out-of-fold predictions can join an ensemble. `artifact` is its
+    folder, relative to the run's. `predict_seconds` is per row,
+    by all its folds, one thread.
     """
 
     kind: Literal["trial_finished"] = "trial_finished"

@@ -1,4 +1,4 @@
-"""The state of a run, derived from its events and from nothing else: the same for the loop, the screen and the report."""
+"""The state of a run, derived from its events alone: the same for the loop, the screen and the report."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ class RunState:
 
     def apply(self, event: e.Event) -> None:
         """Fold one event in."""
-        getattr(self, f"_{event.kind}", lambda _: None)(event)
+        fold_in = getattr(self, f"_{event.kind}", None)
+        if fold_in is not None:
+            fold_in(event)
 
     def _data_profiled(self, event: e.DataProfiled) -> None:
         self.profile, self.metric = event.profile, METRICS[event.metric]

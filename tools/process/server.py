@@ -29,7 +29,8 @@ PRELOAD = (
     "numpy", "pandas", "pyarrow.csv", "pyarrow.parquet", "pyarrow.json", "sklearn.ensemble", "sklearn.linear_model",
     "sklearn.neighbors", "sklearn.neural_network", "sklearn.compose", "sklearn.preprocessing", "sklearn.impute",
     "sklearn.pipeline", "sklearn.metrics", "sklearn.model_selection", "sklearn.feature_extraction.text", "lightgbm",
-    "xgboost", "sqlalchemy", "threadpoolctl", "psutil",
+    "xgboost", "sqlalchemy", "threadpoolctl", "psutil", "skops.io", "jinja2",
+    "matplotlib.backends.backend_svg", "optuna",
 )  # fmt: skip
 
 

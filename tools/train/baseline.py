@@ -34,7 +34,7 @@ class BaselineModel:
 
 
 class BaselineTrainer:
-    """Counts: weighted class shares, the weighted mean, or the weighted median where the metric is an absolute error."""
+    """Counts: weighted class shares, the weighted mean, or the weighted median where the metric is an absolute one."""
 
     name = "baseline"
     step_name = "iteration"

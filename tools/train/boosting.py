@@ -10,7 +10,7 @@ from automl_gpt.tools.train.protocol import FitData
 
 MOST_ROUNDS = 5000
 CELLS_BETWEEN_ROWS = 2e8
-"""Table cells (times classes) that may be boosted between two rows: big tables log more often, to be stopped in time."""
+"""Table cells (times classes) that may be boosted between two rows: big tables log more often, to be stopped."""
 
 
 def rounds(data: FitData, learning_rate: float) -> Iterator[int]:

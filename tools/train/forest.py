@@ -29,7 +29,9 @@ class ForestModel:
 
     def predict(self, x: Matrix) -> Prediction:
         """Predict rows of the fitted layout."""
-        return self.goal.prediction(mean_output(self._ready, x)) if len(x) else self.goal.nothing()
+        if not len(x):
+            return self.goal.nothing()
+        return self.goal.prediction(self.goal.smoothed(mean_output(self._ready, x)))
 
     def save(self, folder: Path) -> None:
         """Write the trees as plain arrays, and the goal."""
@@ -64,7 +66,7 @@ class ForestTrainer:
             ready = added.unpack()
             on_train, on_valid = on_train + sum_output(ready, seen), on_valid + sum_output(ready, x_valid)
             trees = trees.joined(added)
-            scored = aim.goal.prediction(on_train / step), aim.goal.prediction(on_valid / step)
+            scored = [aim.goal.prediction(aim.goal.smoothed(raw / step)) for raw in (on_train, on_valid)]
             if not progress.log(step, *scored) or progress.settled(LEAST_TREES):
                 break
         progress.need_best()

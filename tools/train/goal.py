@@ -38,6 +38,11 @@ class Goal(BaseModel):
     best_step: int = 0
 
     @property
+    def share(self) -> float:
+        """The probability of a class that no row shows (Laplace's rule of succession)."""
+        return 1.0 / (self.rows + self.classes)
+
+    @property
     def width(self) -> int:
         """Number of raw outputs per row: the classes present, or 1."""
         return max(1, len(self.present))
@@ -65,11 +70,14 @@ class Goal(BaseModel):
         absent = self.classes - len(self.present)
         if not absent:
             return p
-        # A class without a training row is rare, not impossible: Laplace's rule of succession gives it a share.
-        share = 1.0 / (self.rows + self.classes)
-        full = np.full((len(p), self.classes), share)
-        full[:, list(self.present)] = p * (1.0 - absent * share)
+        # A class without a training row is rare, not impossible.
+        full = np.full((len(p), self.classes), self.share)
+        full[:, list(self.present)] = p * (1.0 - absent * self.share)
         return full
+
+    def smoothed(self, raw: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Mix the class shares that models of counts give with one row's worth of doubt, so that none of them is 0."""
+        return raw * (1.0 - self.width * self.share) + self.share if self.classes else raw
 
     def save(self, folder: Path, best_step: int) -> None:
         """Write the goal, and the step whose model it belongs to, into a model's folder."""
@@ -97,8 +105,8 @@ class Aim:
 def take_aim(data: FitData, hyperparameters: Hyperparameters) -> Aim:
     """Choose loss, target and weights for the training rows.
 
-    `class_weight: balanced` gives every class the same total weight; it counts for classification only. Raises ToolError
-    where nothing can be learnt: no rows, no weight, or a single class.
+    `class_weight: balanced` gives every class the same total weight; it counts for classification only. Raises
+    ToolError where nothing can be learnt: no rows, no weight, or a single class.
     """
     if len(data.y) == 0:
         raise ToolError("there are no training rows: nothing can be fitted")

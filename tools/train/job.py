@@ -34,7 +34,8 @@ class Outcome(BaseModel):
     """How a trial's process ended by itself.
 
     `folds` are the best validation scores of the folds that were trained, `best_steps` the steps at which they were
-    reached. `complete`: all folds were, so the folder holds out-of-fold predictions too. `predict_seconds` is per row.
+    reached. `complete`: all folds were, so the folder holds out-of-fold predictions too. `predict_seconds` is per row,
+    for all folds together.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")

@@ -15,7 +15,11 @@ FILE = "matrix.skops"
 MOST_LEVELS = 40
 """A categorical column becomes at most this many columns; the rarest levels share one."""
 BLOCK = 50_000
-TRUSTED = ["numpy.dtype"]
+TRUSTED = [
+    "numpy.dtype",
+    "scipy.interpolate._bsplines.BSpline",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+]
 """Types that a saved matrix may hold besides scikit-learn's own; skops refuses all others, unread."""
 SPLINE_VALUES = 10
 """Columns with fewer distinct values than this stay as they are: a spline would only copy them."""
@@ -43,8 +47,8 @@ class Scaling:
 def fit_scaling(data: FitData, how: str, splines: bool = False) -> Scaling:
     """Fit the scaling on the training rows.
 
-    `how` is "standard" (mean 0, deviation 1) or "quantile" (ranks, mapped to a normal distribution). With `splines` each
-    number becomes a cubic spline basis, so that a linear model can bend.
+    `how` is "standard" (mean 0, deviation 1) or "quantile" (ranks, mapped to a normal distribution). With `splines`
+    each number becomes a cubic spline basis, so that a linear model can bend.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OneHotEncoder

@@ -15,8 +15,6 @@ from automl_gpt.tools.train.job import Job, Outcome
 
 FLUSH_SECONDS = 0.25
 WATCH_SECONDS = 0.5
-GRACE_SECONDS = 0.4
-"""How long after its deadline a trial that does not heed it is left alive."""
 
 
 @dataclass
@@ -142,13 +140,9 @@ class TrialPool:
         return [*events, end]
 
     def _watch(self) -> list[e.Event]:
-        """End what uses too much memory or ignores its deadline. Memory is looked at twice a second."""
+        """End what uses too much memory. It is looked at twice a second."""
         now = time.monotonic()
         events: list[e.Event] = []
-        for running in list(self._running.values()):
-            deadline = running.job.deadline
-            if deadline is not None and now > deadline + GRACE_SECONDS:
-                events += self._end(running, "out_of_time", "did not end within its time")
         if now - self._watched < WATCH_SECONDS:
             return events
         self._watched = now

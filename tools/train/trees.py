@@ -29,8 +29,8 @@ def leaf_limit(outputs: int, trees: int) -> int:
 class PackedTrees:
     """Trees one after the other.
 
-    `ends` is the position after each tree's last node. Per node: `left` and `right` child within its tree (-1 in a leaf),
-    `feature`, `threshold` (a row goes left where its value is at most this), `missing_left`. `leaves` holds the
+    `ends` is the position after each tree's last node. Per node: `left` and `right` child within its tree (-1 in a
+    leaf), `feature`, `threshold` (a row goes left where its value is at most this), `missing_left`. `leaves` holds the
     outputs of the leaves in the order of their nodes, shape (leaves, outputs).
     """
 

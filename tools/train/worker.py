@@ -22,6 +22,7 @@ from automl_gpt.tools.train.job import Job, Outcome
 from automl_gpt.tools.train.protocol import FitData, Model, Prediction, Target
 from automl_gpt.tools.train.registry import trainer
 
+UNKNOWN_OVERHEAD = 0.1
 MINIMUM_SECONDS = 0.2
 """A fold is given at least this long before its deadline ends it, so that it logs something."""
 
@@ -31,6 +32,8 @@ class Progress:
     """What a trial has reached: scores of finished folds, and the running fold's curve."""
 
     began: float
+    logged: float = 0.0
+    overhead: float = 0.0
     folds: list[float] = field(default_factory=list)
     best_steps: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
@@ -64,6 +67,7 @@ def _train(job: Job, link: Link) -> Outcome:
         model.save(_empty(out / f"fold_{fold}"))
         held_out.append(prediction)
         progress.best_steps.append(model.best_step)
+        progress.overhead = max(progress.overhead, time.monotonic() - progress.logged)
         last = fold == prepared.layout.folds - 1
         if last or link.stop_asked.is_set():
             break
@@ -81,7 +85,7 @@ def _train(job: Job, link: Link) -> Outcome:
 def _fit_fold(job: Job, prepared: Prepared, fold: int, progress: Progress, link: Link) -> tuple[Model, Prediction]:
     data = fit_data(prepared, fold, job)
     progress.steps, progress.values = [], []
-    deadline = _fold_deadline(job.deadline, prepared.layout.folds - fold)
+    deadline = _fold_deadline(job.deadline, prepared.layout.folds - fold, progress.overhead)
     model = trainer(job.trainer).fit(data, job.hyperparameters, _emitter(job, fold, progress, deadline, link))
     began = time.perf_counter()
     prediction = model.predict(data.x_valid)
@@ -90,18 +94,23 @@ def _fit_fold(job: Job, prepared: Prepared, fold: int, progress: Progress, link:
     return model, prediction
 
 
-def _fold_deadline(deadline: float | None, folds_left: int) -> float | None:
-    """Share the time that is left among the folds, so that a trial in a hurry is complete rather than cut off."""
+def _fold_deadline(deadline: float | None, folds_left: int, overhead: float) -> float | None:
+    """Share the time that is left among the folds, so that a trial in a hurry is complete rather than cut off.
+
+    `overhead` is what an earlier fold took between its last row and its end: predicting and saving. Before it is known
+    a tenth of the share is kept for it.
+    """
     if deadline is None:
         return None
-    now = time.monotonic()
-    return now + max(MINIMUM_SECONDS, (deadline - now) / folds_left)
+    share = (deadline - time.monotonic()) / folds_left
+    return time.monotonic() + max(MINIMUM_SECONDS, share - max(overhead, UNKNOWN_OVERHEAD * share))
 
 
 def _emitter(
     job: Job, fold: int, progress: Progress, deadline: float | None, link: Link
 ) -> Callable[[int, float, float], bool]:
     def emit(step: int, train_score: float, valid_score: float) -> bool:
+        progress.logged = time.monotonic()
         progress.steps.append(step)
         progress.values.append(valid_score)
         metrics = {k: v for k, v in (("train", train_score), ("valid", valid_score)) if math.isfinite(v)}
@@ -156,7 +165,7 @@ def _save_trial(out: Path, job: Job, prepared: Prepared, held_out: list[Predicti
         "model": job.model,
         "folds": prepared.layout.folds,
         "hyperparameters": job.hyperparameters,
-        "seconds_per_row": float(np.mean(progress.predict_seconds)) * prepared.layout.folds,
+        "seconds_per_row": sum(progress.predict_seconds),
     }
     (out / "trial.json").write_text(json.dumps(about), encoding="utf-8")
 
@@ -170,7 +179,7 @@ def _outcome(progress: Progress, complete: bool, out: Path) -> Outcome:
         best_steps=tuple(progress.best_steps),
         complete=complete and None not in folds,
         seconds=time.monotonic() - progress.began,
-        predict_seconds=float(np.mean(progress.predict_seconds)) if progress.predict_seconds else None,
+        predict_seconds=sum(progress.predict_seconds) if progress.predict_seconds else None,
         megabytes=peak / (2**20 if sys.platform == "darwin" else 2**10),
         disk_megabytes=sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6,
         reason=progress.reason if None not in folds else "the validation score is not a number: the model diverged",

@@ -1,4 +1,4 @@
-"""Which models to try on a data set, and in which order: what experience on near data shows, else what holds in general."""
+"""Which models to try on a data set, in which order: as experience on near data shows, else as holds in general."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.tune.cost import expected_seconds
 
 GENERAL_ORDER = ("lightgbm", "xgboost", "extra_trees", "random_forest", "mlp", "linear", "k_nearest_neighbours")
-"""On tables of all kinds boosted trees win most often, then forests (Grinsztajn et al., 2022; McElfresh et al., 2023)."""
+"""On tables boosted trees win most often, then forests (Grinsztajn et al., 2022; McElfresh et al., 2023)."""
 SMALL_ROWS = 500
 LARGEST_SHARE = 0.5
 """A model whose default alone would take more of the time is tried last, if at all."""
@@ -18,7 +18,7 @@ NEAR = 3
 
 
 def order(state: RunState, eligible: Sequence[str], seconds_left: float | None) -> tuple[list[str], str]:
-    """Return the models to try, the most promising first, and why. A person's own cards come before the shipped ones."""
+    """Return the models to try, the most promising first, and why. A person's own cards come before shipped ones."""
     profile = state.need_profile()
     rank = {name: place for place, name in enumerate(GENERAL_ORDER, start=1)}
     if profile.rows_train < SMALL_ROWS:

@@ -17,12 +17,11 @@ from automl_gpt.tools.tune.cost import expected_megabytes, expected_seconds, exp
 from automl_gpt.tools.tune.current import current_state
 from automl_gpt.tools.tune.curves import CHECKPOINTS, extrapolate, usual_lead, usual_shape, usual_start
 from automl_gpt.tools.tune.scale import baseline_value, legal_range, scored
-from automl_gpt.tools.tune.verdict import decide_training, is_audit, verdict
+from automl_gpt.tools.tune.verdict import is_audit, verdict
 
 __all__ = [
     "Forecast",
     "ForecastArguments",
-    "decide_training",
     "extrapolate",
     "forecast",
     "forecast_log",

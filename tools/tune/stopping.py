@@ -48,8 +48,8 @@ class StopRule(BaseModel):
     def after_row(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
         """Return why the fold's curve cannot beat the incumbent's score of that fold any more; None to go on.
 
-        `steps` and `values` are the fold's rows so far. Asks for eight rows, and a gap that neither the extrapolated
-        curve nor the gain of the second half of the rows, kept up to the horizon, would close.
+        `steps` and `values` are the fold's rows so far. Asks for eight rows, for 15% of the horizon, and for a gap that
+        neither the extrapolated curve nor the latest half's gain, kept up to the horizon, would close.
         """
         if self.horizon is None or fold >= len(self.incumbent) or len(values) < ROWS:
             return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def covariance(same: NDArray[np.bool_], apart: Vector, share: float, length: flo
 def believe(seen: Observations, same: NDArray[np.bool_], apart: Vector, constant: float) -> list[Belief]:
     """Predict configurations, one for each row of `same` and `apart` (rows: new ones, columns: those seen)."""
     fit = max((_fit(seen, *point, constant) for point in _GRID), key=lambda f: f.evidence)
-    inverse = np.linalg.inv(fit.kernel)
+    inverse: Any = np.linalg.inv(fit.kernel)
     below, above = _calibrated(seen, fit, inverse)
     cross = covariance(same, apart, fit.share, fit.length, constant)
     mean = cross @ fit.weights
@@ -82,7 +83,7 @@ def _fit(seen: Observations, share: float, length: float, noise: float, constant
     n = len(seen.y)
     k = covariance(seen.same, seen.apart, share, length, constant) + np.diag(noise + seen.noise)
     root = np.linalg.cholesky(k)
-    weights = np.linalg.solve(k, seen.y)
+    weights: Any = np.linalg.solve(k, seen.y)
     energy = PRIOR_TRIALS + float(seen.y @ weights)
     evidence = -0.5 * (PRIOR_TRIALS + n) * math.log(energy) - float(np.log(np.diag(root)).sum())
     return _Fit(share, length, noise, k, weights, math.sqrt(energy / (PRIOR_TRIALS + n)), evidence)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from automl_gpt.cards.schema import Hyperparameters
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.tune.scale import scored
 
 ENOUGH = 8
 """Nothing is skipped before this many trials of real models have a score."""
+STRETCH = 2.0
+"""A trial may be expected to take this many times the time left: its folds are cut short then."""
 AUDIT_EVERY = 10
 """One in this many skipped trials is trained all the same."""
-NO_TIME = "expected to take"
-"""How the reason begins that a trial does not fit in the time left."""
 _OPTIMISM = 1.5
 _SANE_COVERAGE = 0.6
 
@@ -58,15 +56,16 @@ class Scored(Protocol):
 def verdict(state: RunState, forecast: Scored, seconds_left: float | None = None) -> tuple[bool, str]:
     """Say whether a configuration is worth training, and why.
 
-    Not worth it is one that does not fit in the time left, or whose score would stay behind the best so far by a margin
-    even at half an interval beyond its optimistic end. A model's first trial is always worth it if it fits the time;
-    nothing is skipped before eight trials, or while the intervals of this run cover too little to be believed.
+    Not worth it is one that would take more than twice the time left (a fit cut short is worse, yet often good), or
+    whose score would stay behind the best so far by a margin even at half an interval beyond its optimistic end. A
+    model's first trial is always worth it if it fits the time; nothing is skipped before eight trials, or while the
+    intervals of this run cover too little to be believed.
     """
     if forecast.model == TRIVIAL:
         return True, "the trivial baseline is always trained"
     started = [t for t in scored(state) if t.complete]
-    if started and seconds_left is not None and forecast.seconds > seconds_left:
-        return False, f"{NO_TIME} {forecast.seconds:.3g} s, and {max(seconds_left, 0):.3g} s are left"
+    if started and seconds_left is not None and forecast.seconds > STRETCH * seconds_left:
+        return False, f"expected to take {forecast.seconds:.3g} s, and {max(seconds_left, 0):.3g} s are left"
     tried = any(t.model == forecast.model and t.value is not None for t in state.trials.values())
     card = state.model_cards.get(forecast.model)
     if not tried or (card is not None and forecast.hyperparameters == card.default()):
@@ -74,33 +73,6 @@ def verdict(state: RunState, forecast: Scored, seconds_left: float | None = None
     if len(scored(state)) < ENOUGH:
         return True, "too few trials to judge by"
     return _against_best(state, forecast)
-
-
-class Decision(BaseModel):
-    """Whether a trial is trained, whether that is an audit, and why."""
-
-    model_config = ConfigDict(frozen=True)
-    train: bool
-    audit: bool
-    reason: str
-
-
-def decide_training(state: RunState, forecast: Scored, seconds_left: float | None, seed: int) -> Decision:
-    """Say whether to train a configuration, one in ten of the hopeless ones included if it fits the time left."""
-    train, reason = verdict(state, forecast, seconds_left)
-    if train:
-        return Decision(train=True, audit=False, reason=reason)
-    fits = verdict(state, forecast)[0] is False and (seconds_left is None or forecast.seconds <= seconds_left)
-    audit = fits and is_audit(hopeless_so_far(state), seed)
-    return Decision(
-        train=audit, audit=audit, reason=f"{reason}; trained all the same, as an audit" if audit else reason
-    )
-
-
-def hopeless_so_far(state: RunState) -> int:
-    """Return how many trials were judged hopeless: skipped, or trained as an audit; those without time don't count."""
-    said = [t.prediction for t in state.ordered() if t.prediction is not None]
-    return sum(p.audit or (not p.train and NO_TIME not in p.reason) for p in said)
 
 
 def _against_best(state: RunState, forecast: Scored) -> tuple[bool, str]:

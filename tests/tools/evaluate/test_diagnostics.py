@@ -57,7 +57,7 @@ def test_the_feature_that_decides_comes_first_and_an_unused_one_counts_nothing()
     names = (Feature("a little"), Feature("all"), Feature("nothing"))
     for metric in ("roc_auc", "accuracy"):
         found = importance.features(predict, Part(x, y, None), names, METRICS[metric])
-        assert [f.name for f in found.features][0] == "all"
+        assert found.features[0].name == "all"
         assert found.features[0].share == 1
         assert {f.name: f.value for f in found.features}["nothing"] == 0
         assert found.left == 0

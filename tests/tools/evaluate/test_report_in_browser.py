@@ -58,8 +58,8 @@ def test_on_a_narrow_screen_the_page_itself_does_not_scroll_sideways(page: Path,
     frame = tmp_path / "frame.html"
     frame.write_text(
         "<iframe id='f' src='page.html' width='380' height='800' style='border:0'></iframe><pre id='said'></pre>"
-        "<script>f.onload = () => { said.textContent = f.contentWindow.document.getElementById('measured').textContent }"
-        "</script>"
+        "<script>f.onload = () => { said.textContent = "
+        "f.contentWindow.document.getElementById('measured').textContent }</script>"
     )
     dom, _ = browse(frame, tmp_path, "--allow-file-access-from-files", "--virtual-time-budget=3000")
     found = re.search(r'<pre id="said">(\d+)</pre>', dom)

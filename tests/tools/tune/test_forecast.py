@@ -12,7 +12,7 @@ from automl_gpt.tools.base import Context
 from automl_gpt.tools.evaluate.scorecard import scorecard
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.tune.curves import extrapolate
-from automl_gpt.tools.tune.forecast import ForecastArguments, decide_training, forecast, forecast_log, is_audit, verdict
+from automl_gpt.tools.tune.forecast import ForecastArguments, forecast, forecast_log, is_audit, verdict
 from automl_gpt.tools.tune.scale import legal_range, trivial_value
 from tests.tools.tune.simulated import BOOSTING, TREES, TRIVIAL_CARD, add, play, started
 
@@ -192,32 +192,16 @@ def test_nothing_is_skipped_while_intervals_cover_too_little():
     assert train and "0%" in reason
 
 
-def test_what_does_not_fit_in_the_time_left_is_skipped_and_is_no_audit():
+def test_what_does_not_fit_in_the_time_left_is_skipped():
     state = play(started(), ALL, 5)
     said = forecast(state, BOOSTING, BOOSTING.default())
     train, reason = verdict(state, said, seconds_left=0.01)
     assert not train and "left" in reason
-    assert not any(decide_training(state, said, 0.01, seed).audit for seed in range(10))
 
 
 def test_exactly_one_in_ten_hopeless_trials_is_an_audit():
     for seed in (0, 3, 12345):
         assert [sum(is_audit(i, seed) for i in range(k, k + 10)) for k in range(50)] == [1] * 50
-    state, found = play(started(), ALL, 14), []
-    for _ in range(20):
-        said, n = hopeless(state), max(state.trials) + 1
-        chosen = decide_training(state, said, None, 4)
-        state.apply(
-            e.TrialProposed(trial=n, model="boosting", hyperparameters=said.hyperparameters, reason="", by="t", seed=n)
-        )
-        state.apply(
-            e.TrialPredicted(
-                trial=n, log=said.log, value=0.5, low=0.4, high=0.6, seconds=1, megabytes=1, train=chosen.train,
-                audit=chosen.audit, reason=chosen.reason, by="t",
-            )
-        )  # fmt: skip
-        found.append(chosen.audit)
-    assert sum(found) == 2 and found[4] and found[14]
 
 
 # -------------------------------------------------------------------------------------------------------------- curves
