@@ -57,7 +57,7 @@ def check_card(file: Path, folder: Path, console: Console) -> None:
 
 def _check_data(card: DataCard, path: Path, console: Console) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        profile = prepare(card, path.parent, Path(scratch), 0)
+        profile = prepare(card, path.parent, Path(scratch))
     metric_for(card.metric, profile.task)
     for text in profile.inferred:
         console.print(f"inferred: {text}", markup=False)

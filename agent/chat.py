@@ -21,6 +21,7 @@ from automl_gpt.agent.conversation import Conversation, Person
 from automl_gpt.agent.person import Pipe, Terminal
 from automl_gpt.agent.understand import Intent, understand
 from automl_gpt.cards.errors import BudgetError, ToolError, UserError
+from automl_gpt.cards.reader import parse_model_card
 from automl_gpt.tools.evaluate.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -106,11 +107,9 @@ def answer(talk: Conversation, message: str) -> None:
 
 
 def _take_card(talk: Conversation, text: str) -> None:
-    from automl_gpt.cards.reader import parse_model_card
-
     if re.search(r"^\s*(search_space|trainer)\s*:", text, re.MULTILINE):
         card = parse_model_card(text)
-        talk.session.model_cards = [*[c for c in talk.session.model_cards if c.name != card.name], card]
+        talk.session.desk.add(card)
         wish.took(talk, card)
     else:
         wish.took(talk, talk.session.paste(text))

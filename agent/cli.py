@@ -136,7 +136,7 @@ def show(run_name: RunName, as_json: Json = False) -> None:
     """Show one run: its trials, predicted against actual."""
     from automl_gpt.agent.run import show_run
 
-    show_run(_journal(), run_name, _console(as_json), as_json)
+    show_run(_journal(), run_name, as_json)
 
 
 @app.command()

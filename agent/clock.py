@@ -44,24 +44,24 @@ class Clock:
 
 SETTLE_SECONDS = 2.5
 """What the end of a run takes at the least: choosing the ensemble, writing model and report."""
-LARGEST_SHARE = 0.3
+LARGEST_SHARE = 0.15
 MEMBERS_EXPECTED = 6
 
 
 def reserve(state: RunState) -> float:
     """Return the seconds to keep for the end of a run: ensemble, one look at the test split, report.
 
-    The test rows cost what predicting the validation rows took, for the most expensive of the likely members; never
-    more than a share of the whole budget.
+    The test rows cost what predicting the validation rows took, for the likely members; never more than a share of the
+    whole budget.
     """
     total = state.request.budget.seconds
     if total is None or state.profile is None:
         return 0.0
     profile, complete = state.profile, [t for t in state.done() if t.complete]
-    costs = sorted((t.end.predict_seconds or 0.0 for t in complete if t.end), reverse=True)[:MEMBERS_EXPECTED]
-    testing = sum(costs) * profile.rows_test
+    ranked = sorted(complete, key=lambda t: -state.need_metric().sign * (t.value or 0.0))[:MEMBERS_EXPECTED]
+    testing = sum(t.end.predict_seconds or 0.0 for t in ranked if t.end) * profile.rows_test
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
-    return min(LARGEST_SHARE * total, SETTLE_SECONDS + 1.5 * testing + choosing)
+    return min(LARGEST_SHARE * total, SETTLE_SECONDS + testing + choosing)
 
 
 def seconds_of(text: str) -> float:

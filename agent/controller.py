@@ -10,6 +10,9 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
+
+from pydantic import BaseModel
 
 from automl_gpt.agent.clock import Clock, reserve
 from automl_gpt.agent.decisions import Controller, Decision, Situation, ToolCall, validate
@@ -25,10 +28,13 @@ from automl_gpt.tools.toolbox import TOOLBOX
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.pool import TrialPool
 from automl_gpt.tools.tune.forecast import is_audit
+from automl_gpt.tools.tune.hurry import in_time
 from automl_gpt.tools.tune.stopping import make_stop_rule
 
 LOOKUPS = 24
 """At most this many inspecting calls before a decision."""
+RESULT_LENGTH = 2000
+"""Characters of a look-up's result that the journal keeps."""
 LOOKAHEAD = 1
 """Trials that stand decided while all workers train, so that none waits for a decision."""
 SKIPS_IN_A_ROW = 6
@@ -108,7 +114,7 @@ class Loop:
                 decision, self.state, eligible(self.state), trials, count, self.seconds_left(), problem=problem
             )
             try:
-                yield from self.live.record(*self._ask(controller, situation))
+                yield from self._ask(controller, situation)
                 return
             except ToolError as error:
                 problem = str(error)
@@ -118,20 +124,24 @@ class Loop:
                 if controller is self.fallback and problem:
                     raise
 
-    def _ask(self, controller: Controller, situation: Situation) -> list[e.Event]:
+    def _ask(self, controller: Controller, situation: Situation) -> Iterator[e.Event]:
         context = Context(self.live.folder, self.state.request.seed, 1, self.live.journal, self.state.run, self._cache)
         self._cache.update(state=self.state, seconds_left=situation.seconds_left)
         for _ in range(LOOKUPS):
             calls = controller.decide(situation)
             if not calls:
-                return []
+                return
             if calls[0].name == situation.decision:
-                return self._checked(validate(calls[0], situation, controller.name, self._seed))
+                events = validate(calls[0], situation, controller.name, self._seed)
+                yield from self.live.record(*self._checked(events))
+                return
             for call in calls:
-                situation.looked.append((call, self._look(call, context)))
+                found = self._look(call, context)
+                situation.looked.append((call, found))
+                yield from self.live.record(_tool_called(call, found, controller.name))
         raise ToolError(f"more than {LOOKUPS} look-ups before the decision")
 
-    def _look(self, call: ToolCall, context: Context):
+    def _look(self, call: ToolCall, context: Context) -> BaseModel:
         tool = TOOLBOX.get(call.name)
         if tool is None or not tool.inspects:
             names = ", ".join(t.name for t in TOOLBOX.values() if t.inspects)
@@ -140,12 +150,9 @@ class Loop:
 
     def _checked(self, events: list[e.Event]) -> list[e.Event]:
         """Let one in ten of the hopeless trials, and one after many in a row, train all the same."""
-        skipped = [t for t in self.state.ordered() if _was_skipped(t)]
-        row = 0
-        for trial in reversed(self.state.ordered()):
-            if trial.status != "skipped":
-                break
-            row += 1
+        judged = [t for t in self.state.ordered() if t.prediction is not None]
+        skipped = [t for t in judged if _was_skipped(t)]
+        row = len(list(takewhile(lambda t: t.status == "skipped", reversed(judged))))
         checked: list[e.Event] = []
         for event in events:
             if isinstance(event, e.TrialPredicted) and not event.train:
@@ -167,17 +174,22 @@ class Loop:
         """The trivial baseline and the default of the first model come first in every run."""
         reasons = {TRIVIAL: "what needs no learning; every model has to beat it"}
         names = [n for n in (TRIVIAL, *self.state.assigned[:1]) if n in self.state.model_cards]
-        return [
-            e.TrialProposed(
-                trial=number,
-                model=name,
-                hyperparameters=self.state.model_cards[name].default(),
-                reason=reasons.get(name, "the defaults of the first model"),
-                by="opening",
-                seed=self._seed(number),
+        opening: list[e.Event] = []
+        for number, name in enumerate(dict.fromkeys(names), start=1):
+            card = self.state.model_cards[name]
+            values, note = in_time(self.state, card, card.default(), self.seconds_left())
+            reason = reasons.get(name, f"the default of the first model{note}")
+            opening.append(
+                e.TrialProposed(
+                    trial=number,
+                    model=name,
+                    hyperparameters=values,
+                    reason=reason,
+                    by="opening",
+                    seed=self._seed(number),
+                )
             )
-            for number, name in enumerate(dict.fromkeys(names), start=1)
-        ]
+        return opening
 
     def _predict(self) -> Iterator[e.Event]:
         open_trials = tuple(t for t in self.state.ordered() if t.status == "proposed")
@@ -282,6 +294,12 @@ def eligible(state: RunState) -> tuple[str, ...]:
             names.append(name)
     wanted = [n for n in names if n in state.request.models]
     return tuple(wanted or names)
+
+
+def _tool_called(call: ToolCall, found: BaseModel, by: str) -> e.ToolCalled:
+    result = found.model_dump_json()
+    cut = result if len(result) <= RESULT_LENGTH else result[:RESULT_LENGTH] + "…"
+    return e.ToolCalled(name=call.name, arguments=call.arguments, result=cut, by=by)
 
 
 def _was_skipped(trial: Trial) -> bool:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.console import Console
 
 from automl_gpt.agent.screen import Screen
+from automl_gpt.agent.screen.text import plain
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.schema import DataCard
+from automl_gpt.tools.base import home
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 
@@ -51,8 +53,6 @@ class Conversation:
         """Print some words; they may be foreign."""
         from rich.text import Text
 
-        from automl_gpt.agent.screen.text import plain
-
         self.screen.print(Text(plain(text), style=style))
 
     def show(self, events: Iterable[e.Event]) -> None:
@@ -89,6 +89,4 @@ class Conversation:
 
     def cards_folder(self) -> Path:
         """Return the folder of the person's own cards."""
-        from automl_gpt.tools.base import home
-
         return home() / "cards"

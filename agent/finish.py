@@ -76,9 +76,14 @@ class Finisher:
     def _ended(self) -> e.RunFinished:
         state = self._state
         real = any(t.complete and t.model != TRIVIAL for t in state.done())
-        decided = state.finishing.reason if state.finishing else ""
-        by_controller = bool(state.revisions) and state.revisions[-1].action == "finish"
-        return self._end("finished" if by_controller or not real else "budget", decided)
+        last = state.revisions[-1] if state.revisions else None
+        if last is not None and last.action == "finish":
+            return self._end("finished", last.reason)
+        if not real:
+            return self._end("budget", "no real model was complete in time: the trivial baseline is delivered")
+        limit, ended = state.request.budget.trials, sum(t.end is not None for t in state.ordered())
+        counted = limit is not None and ended >= limit
+        return self._end("budget", f"the {limit} trials are trained" if counted else "the time for training is spent")
 
     def _end(self, status: Literal["finished", "budget", "no_trials"], reason: str) -> e.RunFinished:
         state = self._state

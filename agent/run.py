@@ -54,7 +54,8 @@ def resume_run(journal: Journal, run: str, console: Console, yes: bool, as_json:
 
 
 def _drive(session: Session, console: Console, yes: bool, as_json: bool) -> int:
-    with Screen(console, live=console.is_terminal).over(session) as screen, _stopped_by_signals(session) as stopped:
+    stopped: list[int] = []
+    with Screen(console, live=console.is_terminal).over(session) as screen:
         _show(screen, session, session.plan())
         if yes:
             session.approve("--yes")
@@ -63,7 +64,7 @@ def _drive(session: Session, console: Console, yes: bool, as_json: bool) -> int:
             if not screen.ask_approval(session.need_state()):
                 raise UserError(f"not approved; the plan is kept: `automl-gpt resume {session.need_state().run}`")
             session.approve()
-        if not stopped:
+        with _stopped_by_signals(session) as stopped:
             _show(screen, session, session.drive())
     if stopped:
         run = session.need_state().run
@@ -121,15 +122,17 @@ def list_runs(journal: Journal, console: Console, as_json: bool, clean: bool, li
     if as_json:
         _print_json([s.as_json() for s in summaries])
     else:
-        Console(highlight=False).print(runs_table(summaries))
+        screen = Screen(Console(highlight=False), live=False)
+        screen.print(runs_table(summaries, screen.width, screen.glyphs))
 
 
-def show_run(journal: Journal, name: str, console: Console, as_json: bool) -> None:
+def show_run(journal: Journal, name: str, as_json: bool) -> None:
     """Show one run; with JSON, its result and every trial with both logs."""
     run = journal.find(name)
     state = journal.state(run)
     if not as_json:
-        Console(highlight=False).print(show_state(state, console.width))
+        screen = Screen(Console(highlight=False), live=False)
+        screen.print(show_state(state, screen.width, screen.glyphs))
         return
     trials = [
         {

@@ -59,10 +59,10 @@ def _help(field: FieldInfo) -> str:
 
 def _value(field: FieldInfo, text: str) -> Any:
     """Read a value: JSON where the argument is no plain text; a list may also be written a,b,c."""
-    plain: tuple[object, ...] = (str, Path, str | None, Path | None)
-    if field.annotation in plain:
+    annotation: Any = field.annotation
+    if annotation in (str, Path, str | None, Path | None):
         return text
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        return text.split(",") if get_origin(field.annotation) in (list, tuple) else text
+        return text.split(",") if get_origin(annotation) in (list, tuple) else text

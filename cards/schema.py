@@ -149,6 +149,7 @@ class Resources(Strict):
     classes_exponent: float = Field(default=0.0, ge=0, le=2, description="seconds grow with classes to this power")
     max_rows: int | None = Field(default=None, gt=0, description="not offered for more training rows than this")
     interruptible: bool = Field(default=False, description="a fit that is cut short leaves a usable model")
+    faster_with: str | None = Field(default=None, description="a fit is shorter in proportion to this hyperparameter")
     bytes_per_cell: float = Field(default=16.0, gt=0, description="peak memory of a fit per cell of the table")
 
 

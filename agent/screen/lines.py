@@ -29,7 +29,7 @@ def trial_lines(event: e.Event, state: RunState, glyphs: Glyphs = UNICODE) -> li
         return [_predicted(event, state, glyphs)]
     if isinstance(event, e.TrialFinished) and not _comparable(event, state):
         return [Text(one_line(state.trials[event.trial], _metric(state), glyphs))]
-    if isinstance(event, e.LogsCompared):
+    if isinstance(event, e.LogsCompared) and state.trials[event.trial].value is not None:
         return [Text(one_line(state.trials[event.trial], _metric(state), glyphs))]
     return []
 

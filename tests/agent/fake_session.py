@@ -15,6 +15,7 @@ import recorded_run as recorded
 from rich.console import Console
 
 from automl_gpt.agent.chat import chat
+from automl_gpt.agent.desk import Desk
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.library import find_card
 from automl_gpt.cards.reader import parse_data_card
@@ -35,7 +36,7 @@ class FakeSession:
         self.state: RunState | None = None
         self.data_card: DataCard | None = None
         self.card_file: Path | None = None
-        self.model_cards: list[ModelCard] = []
+        self.desk = Desk(Path("cards"))
         self.delay, self.stopping = delay, threading.Event()
         self.left: Iterator[e.Event] = iter(())
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from automl_gpt.agent import Session
-from automl_gpt.agent import session as session_module
+from automl_gpt.agent import Session, driver
 from automl_gpt.agent.builtin import BuiltinController
 from automl_gpt.agent.decisions import Situation, ToolCall
 from automl_gpt.cards.errors import BudgetError, UserError
@@ -155,7 +154,7 @@ class Stubborn:
 def test_a_controller_that_decides_nonsense_is_told_twice_and_then_replaced(
     journal: Journal, card: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(session_module.CONTROLLERS, "stubborn", Stubborn)
+    monkeypatch.setitem(driver.CONTROLLERS, "stubborn", Stubborn)
     state = drive(begin(journal, card, controller="stubborn", budget=e.Budget(seconds=None, trials=3)))
     assert [r.by for r in state.refused] == ["stubborn", "stubborn"]
     assert "learning_rate = 99 is not legal" in state.refused[0].problem

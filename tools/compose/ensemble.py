@@ -71,7 +71,7 @@ def choose(
     fits: NDArray[np.bool_] = np.all(costs.each <= costs.most, axis=1)
     if not fits.any():
         cheapest = int((costs.each / np.maximum(costs.most, 1e-12)).max(axis=1).argmin())
-        reason = f"no trial keeps the limits; trial {trials[cheapest].number} comes nearest to them"
+        reason = f"no trial keeps the limits of size and time; trial {trials[cheapest].number} comes nearest to them"
         return _deliver(run_folder, prepared, metric, [trials[cheapest]], weights=np.ones(1), reason=reason)
     kept = [t for t, fit in zip(trials, fits, strict=True) if fit]
     costs = Costs(costs.each[fits], costs.most)

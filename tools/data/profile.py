@@ -47,19 +47,19 @@ class _Work:
     """Columns in which no two rows on different sides of the division are identical."""
 
 
-def prepare(card: DataCard, base_dir: Path | None, folder: Path, seed: int = 0) -> Profile:
+def prepare(card: DataCard, base_dir: Path | None, folder: Path, core_seconds: float | None = None) -> Profile:
     """Load, check, divide and encode a data set; write it into `folder` (see `prepared`); return its profile.
 
-    The division rests on the fingerprint of the data alone: `seed`, the run's, changes nothing. Raises UserError in one
-    line where the data or the card can't be used.
+    The division rests on the fingerprint of the data, never on a run's seed; `core_seconds` (time limit x cores, None
+    for no limit) only says how many folds there is time for. Raises UserError in one line where the data or the card
+    can't be used.
     """
-    del seed
-    profile = _prepare(card, base_dir, folder)
+    profile = _prepare(card, base_dir, folder, core_seconds)
     release_memory()
     return profile
 
 
-def _prepare(card: DataCard, base_dir: Path | None, folder: Path) -> Profile:
+def _prepare(card: DataCard, base_dir: Path | None, folder: Path, core_seconds: float | None) -> Profile:
     work = _work(card, load(card, base_dir))
     names = apply_card(card, [str(name) for name in work.frame.columns], work.inspection)
     train, test, test_words = cut_test(work.rows, card, work.fingerprint)
@@ -75,7 +75,7 @@ def _prepare(card: DataCard, base_dir: Path | None, folder: Path) -> Profile:
     if work.apart != frozenset(compared):
         train = without_duplicates(work.frame, compared, train, test, work.inspection)
     _check_parts(work, inputs, train, test)
-    folds = cut_folds(train, work.rows, card, work.fingerprint, len(inputs))
+    folds = cut_folds(train, work.rows, card, work.fingerprint, len(inputs), core_seconds)
     encoder = Encoder.fit(work.frame, inputs.values(), np.sort(train))
     profile = _profile(work, columns, encoder, folds, test, f"{test_words}; {folds.words}")
     _write(folder, work, encoder, folds, test)

@@ -16,6 +16,10 @@ SMALL_ROWS = 50_000
 SMALL_CELLS = 5_000_000
 """Up to so many training rows and cells, folds judge a trial; above, one validation split does."""
 MAX_VALID = 20_000
+FIT_SECONDS = 2.0
+"""About what a boosted model takes for 10,000 rows, 20 columns and two classes with one thread."""
+TRIALS_WANTED = 8
+"""So many trials should fit the time; where five folds are too dear for it, there are three, or one split."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,19 @@ def cut_test(rows: Rows, card: DataCard, fingerprint: str) -> tuple[Index, Index
     return np.setdiff1d(rest, chosen, assume_unique=True), chosen, f"test: {words}"
 
 
-def cut_folds(train: Index, rows: Rows, card: DataCard, fingerprint: str, columns: int) -> Folds:
+def fold_count(rows: int, columns: int, classes: int, core_seconds: float | None) -> int:
+    """Return how many folds judge a trial: five, fewer where the time is short, one where the data are large."""
+    if rows > SMALL_ROWS or rows * columns > SMALL_CELLS:
+        return 1
+    if core_seconds is None:
+        return FOLDS
+    fit = FIT_SECONDS * (rows / 1e4) ** 0.9 * (columns / 20) ** 0.8 * max(classes, 2) / 2
+    return next((count for count in (FOLDS, 3) if count * fit * TRIALS_WANTED <= core_seconds), 1)
+
+
+def cut_folds(
+    train: Index, rows: Rows, card: DataCard, fingerprint: str, columns: int, core_seconds: float | None = None
+) -> Folds:
     """Divide training rows into folds, or cut one validation split where the data are large, given or timed."""
     fold = np.full(len(train), -1, dtype=np.int8)
     given = rows.part[train] == 1
@@ -81,7 +97,8 @@ def cut_folds(train: Index, rows: Rows, card: DataCard, fingerprint: str, column
     if kind == "random" and card.group:
         kind = "group"
     wanted = card.split.folds if card.split else None
-    count = wanted or (FOLDS if len(train) <= SMALL_ROWS and len(train) * columns <= SMALL_CELLS else 1)
+    classes = 0 if rows.strata is None else int(rows.strata.max()) + 1
+    count = wanted or fold_count(len(train), columns, classes, core_seconds)
     if kind == "time":
         count = 1
     if wanted is None:

@@ -23,10 +23,10 @@ class ProfileData(BaseModel):
 
 
 @tool("profile_data", ProfileData)
-def profile_data(arguments: ProfileData, context: Context) -> Profile:
+def profile_data(arguments: ProfileData, _context: Context) -> Profile:
     """Load, check and divide a data set; report its statistics and what is wrong with the data or the card."""
     found = find_card(arguments.card, home() / "cards")
     if not isinstance(found.card, DataCard):
         raise ToolError(f"{arguments.card} is a Model Card; profile_data needs a Data Card")
     with tempfile.TemporaryDirectory(prefix="automl-gpt-") as folder:
-        return prepare(found.card, found.file.parent, Path(folder), context.seed)
+        return prepare(found.card, found.file.parent, Path(folder))

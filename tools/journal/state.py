@@ -221,9 +221,14 @@ class RunState:
 
     def _interrupted(self, _event: e.Interrupted) -> None:
         self.interrupted = True
+        self._give_up_running()
 
     def _resumed(self, event: e.Resumed) -> None:
         self.interrupted, self.spent = False, max(self.spent, event.spent)
+        self._give_up_running()
+
+    def _give_up_running(self) -> None:
+        """Trials that trained when a session ended are lost: they wait again, and will be repeated."""
         for trial in self.running():
             trial.started, trial.rows = None, []
 

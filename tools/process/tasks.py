@@ -17,7 +17,7 @@ def prepare_task(arguments: dict[str, Any], _link: Link) -> dict[str, Any]:
     """Prepare a run's data; the result is a `Profile`."""
     base = Path(arguments["base"]) if arguments["base"] else None
     card = DataCard.model_validate(arguments["card"])
-    return prepare(card, base, Path(arguments["folder"]), arguments["seed"]).model_dump(mode="json")
+    return prepare(card, base, Path(arguments["folder"]), arguments["core_seconds"]).model_dump(mode="json")
 
 
 TASKS: dict[str, Callable[[dict[str, Any], Link], dict[str, Any]]] = {

@@ -29,8 +29,6 @@ class ForestModel:
 
     def predict(self, x: Matrix) -> Prediction:
         """Predict rows of the fitted layout."""
-        if not len(x):
-            return self.goal.nothing()
         return self.goal.prediction(self.goal.smoothed(mean_output(self._ready, x)))
 
     def save(self, folder: Path) -> None:
@@ -59,7 +57,8 @@ class ForestTrainer:
         progress = Progress(data, emit)
         seen = x[progress.sample]
         x_valid = np.ascontiguousarray(data.x_valid, dtype=np.float32)
-        on_train, on_valid, trees = 0.0, 0.0, PackedTrees.empty(data.x.shape[1], aim.goal)
+        on_train, on_valid = np.zeros((len(seen), 1)), np.zeros((len(x_valid), 1))
+        trees = PackedTrees.empty(data.x.shape[1], aim.goal)
         for step in checkpoints(MOST_TREES, ratio=1.3, longest=20):
             forest.set_params(n_estimators=step).fit(x, aim.y, sample_weight=aim.weight)
             added = PackedTrees.pack([tree.tree_ for tree in forest.estimators_[trees.count :]], trees)

@@ -117,6 +117,8 @@ def _parameters(data: FitData, goal: Goal, hyperparameters: Hyperparameters) -> 
         | {name: real(hyperparameters, name) for name in _NUMBERS}
         | {
             "num_leaves": whole(hyperparameters, "num_leaves"),
+            # A draw of less than a row is an error of the library's.
+            "bagging_fraction": max(real(hyperparameters, "bagging_fraction"), min(1.0, 2 / rows)),
             "min_data_in_leaf": max(1, min(whole(hyperparameters, "min_data_in_leaf"), rows // 10)),
             "max_cat_to_onehot": whole(hyperparameters, "max_cat_to_onehot"),
             "min_data_per_group": max(1, min(100, rows // 50)),

@@ -16,7 +16,7 @@ from automl_gpt.tools.train.goal import Goal
 from automl_gpt.tools.train.protocol import Matrix
 
 FILE = "trees.npz"
-BYTES = 60_000_000
+BYTES = 40_000_000
 """What the saved trees of a forest may take."""
 
 
@@ -117,9 +117,9 @@ def read_trees(folder: Path) -> PackedTrees:
 
 def sum_output(trees: list[Any], x: Matrix) -> NDArray[np.float64]:
     """Return the sum of the trees' outputs, shape (rows, outputs); `x` must be contiguous float32."""
-    total: Any = 0.0
+    total = np.zeros((len(x), trees[0].max_n_classes))
     for tree in trees if len(x) else ():
-        total = total + tree.predict(x).reshape(len(x), -1)
+        total += tree.predict(x).reshape(total.shape)
     return total
 
 

@@ -11,8 +11,8 @@ from automl_gpt.tools.tune.cost import expected_seconds
 GENERAL_ORDER = ("lightgbm", "xgboost", "extra_trees", "random_forest", "mlp", "linear", "k_nearest_neighbours")
 """On tables boosted trees win most often, then forests (Grinsztajn et al., 2022; McElfresh et al., 2023)."""
 SMALL_ROWS = 500
-LARGEST_SHARE = 0.5
-"""A model whose default alone would take more of the time is tried last, if at all."""
+LARGEST_SHARE = 0.4
+"""A model is left out whose default alone would take more of the time, and can't be made quicker."""
 NEAR = 3
 """Trials of a model on near data that it takes to move it in the order."""
 
@@ -35,7 +35,7 @@ def order(state: RunState, eligible: Sequence[str], seconds_left: float | None) 
 
 
 def _too_slow(state: RunState, name: str, seconds_left: float | None) -> bool:
-    if seconds_left is None or state.model_cards[name].resources.interruptible:
+    if seconds_left is None or state.model_cards[name].resources.faster_with is not None:
         return False
     seconds = expected_seconds(state, state.model_cards[name], state.model_cards[name].default())
     return seconds > LARGEST_SHARE * seconds_left

@@ -10,6 +10,7 @@ from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.tune.cost import expected_seconds, seconds_left
 from automl_gpt.tools.tune.scale import baseline_value, scale_of, scored
+from automl_gpt.tools.tune.verdict import STRETCH
 
 DIVERSITY = 5
 """At least one in this many trials is for a model that is not in front: an ensemble follows at the end."""
@@ -73,7 +74,7 @@ def choose(state: RunState, found: Sequence[Standing], recent: Sequence[str]) ->
     """
     left = seconds_left(state)
     alive = [s for s in found if not s.hopeless] or list(found)
-    alive = [s for s in alive if left is None or s.seconds <= left] or alive
+    alive = [s for s in alive if left is None or s.seconds <= STRETCH * left] or alive
     if not alive:
         return None
     top = max(s.best for s in alive)

@@ -13,7 +13,9 @@ from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.base import Context, tool
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.tune.choice import by_cost, choose, standings
+from automl_gpt.tools.tune.cost import seconds_left
 from automl_gpt.tools.tune.current import current_state
+from automl_gpt.tools.tune.hurry import in_time
 from automl_gpt.tools.tune.portfolio import portfolio
 from automl_gpt.tools.tune.scale import scored
 from automl_gpt.tools.tune.space import encode, matrix, neighbour, points, random_point, repeats, without_inert
@@ -96,7 +98,8 @@ class _Search:
         card = next(iter(trivial or by_cost(self.state, fresh)), None)
         if card is None:
             return None
-        return Suggestion(model=card.name, hyperparameters=card.default(), reason=f"the default of {card.name}")
+        values, note = in_time(self.state, card, card.default(), seconds_left(self.state))
+        return Suggestion(model=card.name, hyperparameters=values, reason=f"the default of {card.name}{note}")
 
     def _portfolio(self) -> Suggestion | None:
         """Take the portfolio of the most promising models, a configuration of each in turn."""
@@ -108,7 +111,9 @@ class _Search:
             if standing.model in hopeless or len(self.tried[card.name]) >= depth:
                 continue
             for configuration, why in portfolio(self.state, card, self.tried[card.name])[:1]:
-                return Suggestion(model=card.name, hyperparameters=configuration, reason=why)
+                values, note = in_time(self.state, card, configuration, seconds_left(self.state))
+                if self._new(card, values):
+                    return Suggestion(model=card.name, hyperparameters=values, reason=why + note)
         return None
 
     def _search(self) -> Suggestion | None:

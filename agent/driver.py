@@ -1,0 +1,131 @@
+"""One run being driven: its lease, its clock, its processes, from the first event to the last."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from automl_gpt.agent.builtin import BuiltinController
+from automl_gpt.agent.clock import Clock
+from automl_gpt.agent.controller import Loop
+from automl_gpt.agent.decisions import Controller
+from automl_gpt.agent.finish import Finisher
+from automl_gpt.cards.errors import BudgetError, UserError
+from automl_gpt.tools.data.report import Profile
+from automl_gpt.tools.evaluate.compare import gap
+from automl_gpt.tools.evaluate.metrics import metric_for
+from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.lease import acquire
+from automl_gpt.tools.journal.live import LiveRun
+from automl_gpt.tools.process.client import Server
+from automl_gpt.tools.process.machine import cores
+from automl_gpt.tools.tune.experience import similar
+
+CONTROLLERS: dict[str, type[Controller]] = {"builtin": BuiltinController}
+"""Who can decide, by name."""
+EXPERIENCE_LIMIT = 200
+VERSIONS = ("automl-gpt", "lightgbm", "xgboost", "xgboost-cpu", "scikit-learn", "optuna", "numpy", "pandas", "pyarrow")
+
+
+class Driver:
+    """Holds a run (UserError where another session does) and drives it. `base`: the card's paths are relative to it.
+
+    `head_start` are seconds of the budget that were used before this object was made.
+    """
+
+    def __init__(self, live: LiveRun, server: Server, base: Path | None, head_start: float = 0.0) -> None:
+        self.live, self.state, self.server, self._base = live, live.state, server, base
+        self._lease = acquire(live.journal, live.state.run) if live.state.finished is None else None
+        self.clock = Clock(self.state.request.budget, self.state.spent, head_start)
+        controller = CONTROLLERS[self.state.request.controller]()
+        self._loop = Loop(live, controller, BuiltinController(), server, self.clock)
+        self._stopping = False
+
+    def release(self) -> None:
+        """Give the run back."""
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+
+    def profile(self) -> Iterator[e.Event]:
+        """Prepare the run's data and recall experience, unless that is done."""
+        if self.state.profile is None:
+            yield from self._prepare()
+        if self.state.experience is None:
+            yield from self._remember()
+
+    def plan(self) -> Iterator[e.Event]:
+        """Decide up to the next training, without training."""
+        yield from self.profile()
+        if self.state.finishing is None:
+            yield from self._loop.plan()
+
+    def drive(self) -> Iterator[e.Event]:
+        """Drive the approved run to its end; BudgetError where no trial finished. Closing the stream stops the run."""
+        self._stopping = False
+        self._loop.stop.clear()
+        self.clock.go_on()
+        ended = False
+        try:
+            yield from self.plan()
+            if not self.state.approved:
+                raise UserError("the training is not approved")
+            if self.state.finishing is None:
+                yield from self._loop.search()
+            if not self._stopping:
+                yield from Finisher(self._loop).finish()
+                ended = True
+        finally:
+            if not ended and self.state.finished is None:
+                self.live.record(e.Interrupted(reason="by the person" if self._stopping else "the session ended"))
+            if ended:
+                self.release()
+        if self.state.finished is not None and self.state.finished.status == "no_trials":
+            raise BudgetError(self.state.finished.reason)
+
+    def stop(self) -> None:
+        """Let `drive` end soon: the trials that train are given up and will be repeated."""
+        self._stopping = True
+        self._loop.stop.set()
+
+    def _prepare(self) -> Iterator[e.Event]:
+        request, card = self.state.request, self.state.data_card
+        seconds = request.budget.seconds
+        arguments = {
+            "card": card.model_dump(mode="json"),
+            "base": str(self._base) if self._base else None,
+            "folder": str(self.live.folder / "data"),
+            "core_seconds": None if seconds is None else seconds * (request.workers or cores()),
+        }
+        profile = Profile.model_validate(self.server.call("prepare", arguments))
+        metric = metric_for(request.metric or card.metric, profile.task)
+        yield from self.live.record(e.DataProfiled(profile=profile, metric=metric.name, seconds=self.clock.elapsed()))
+
+    def _remember(self) -> Iterator[e.Event]:
+        profile, metric = self.state.need_profile(), self.state.need_metric()
+        past = self.live.journal.experience(profile.task, metric.name, self.state.run)
+        others = [trial for trial in past if trial.fingerprint != profile.fingerprint]
+        near = similar(profile.meta, others, EXPERIENCE_LIMIT)
+        yield from self.live.record(e.ExperienceFound(trials=tuple(near)))
+
+
+def take_up(live: LiveRun) -> None:
+    """Note in the journal that an interrupted run goes on, and compare what ended just before the interruption."""
+    live.record(e.Resumed(spent=live.state.spent))
+    for trial in live.state.ordered():
+        found = gap(trial.prediction, trial) if trial.prediction and trial.end and trial.gap is None else None
+        if found is not None:
+            live.record(e.LogsCompared(trial=trial.number, gap=found))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes, as a run's first event notes them."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
