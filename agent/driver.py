@@ -41,7 +41,7 @@ class Driver:
         self.clock = Clock(self.state.request.budget, self.state.spent, head_start)
         controller = CONTROLLERS[self.state.request.controller]()
         self._loop = Loop(live, controller, BuiltinController(), server, self.clock)
-        self._stopping = False
+        self._stopped_by: str | None = None
 
     def release(self) -> None:
         """Give the run back."""
@@ -64,7 +64,7 @@ class Driver:
 
     def drive(self) -> Iterator[e.Event]:
         """Drive the approved run to its end; BudgetError where no trial finished. Closing the stream stops the run."""
-        self._stopping = False
+        self._stopped_by = None
         self._loop.stop.clear()
         self.clock.go_on()
         ended = False
@@ -74,20 +74,20 @@ class Driver:
                 raise UserError("the training is not approved")
             if self.state.finishing is None:
                 yield from self._loop.search()
-            if not self._stopping:
+            if self._stopped_by is None:
                 yield from Finisher(self._loop).finish()
                 ended = True
         finally:
             if not ended and self.state.finished is None:
-                self.live.record(e.Interrupted(reason="by the person" if self._stopping else "the session ended"))
+                self.live.record(e.Interrupted(reason=self._stopped_by or "the session ended"))
             if ended:
                 self.release()
         if self.state.finished is not None and self.state.finished.status == "no_trials":
             raise BudgetError(self.state.finished.reason)
 
-    def stop(self) -> None:
+    def stop(self, reason: str) -> None:
         """Let `drive` end soon: the trials that train are given up and will be repeated."""
-        self._stopping = True
+        self._stopped_by = reason
         self._loop.stop.set()
 
     def _prepare(self) -> Iterator[e.Event]:

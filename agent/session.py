@@ -185,10 +185,10 @@ class Session:
         yield from self.profile()
         yield from self._need_driver().drive()
 
-    def stop(self, _reason: str = "") -> None:
+    def stop(self, reason: str = "by the person") -> None:
         """Let `drive` end soon, from a signal handler or another thread; the run can be gone on with."""
         if self._driver is not None:
-            self._driver.stop()
+            self._driver.stop(reason)
 
     def resume(self, run: str) -> RunState:
         """Take over a run of the journal; UserError where another session drives it. A finished one is only shown."""

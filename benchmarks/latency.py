@@ -38,7 +38,7 @@ def figures(run: Any, done: Done) -> dict[str, float]:
         "first row": first,
         "workers": workers,
         "idle share": 1 - busy / (workers * (last - first)),
-        "finish": run["seconds"] - last,
+        "finish": done.wall - last,
         "run": run["seconds"],
         "wall": done.wall,
         "trials": len(ended),
