@@ -16,17 +16,18 @@ from pydantic import BaseModel
 
 from automl_gpt.agent.clock import Clock, reserve
 from automl_gpt.agent.decisions import Controller, Decision, Situation, ToolCall, validate
-from automl_gpt.cards.errors import ToolError
+from automl_gpt.cards.errors import ToolError, UserError
 from automl_gpt.tools.base import Context
 from automl_gpt.tools.evaluate.compare import gap
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.live import LiveRun
-from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.journal.state import TRIVIAL, Trial
 from automl_gpt.tools.process import machine
 from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.toolbox import TOOLBOX
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.pool import TrialPool
+from automl_gpt.tools.tune.assignment import eligible
 from automl_gpt.tools.tune.forecast import is_audit
 from automl_gpt.tools.tune.hurry import in_time
 from automl_gpt.tools.tune.stopping import make_stop_rule
@@ -75,6 +76,11 @@ class Loop:
 
     def plan(self) -> Iterator[e.Event]:
         """Decide up to the first training: models, the opening trials, their predicted logs."""
+        if not eligible(self.state):
+            card, task = self.state.data_card, self.state.need_profile().task
+            raise UserError(
+                f"no Model Card fits {card.modality} data and a {task} task: add one, or mend the Data Card"
+            )
         if not self.state.assigned:
             yield from self.decide("assign_model")
         if not self.state.trials:
@@ -281,19 +287,6 @@ class Loop:
         if profile.rows_train * profile.features > CELLS_PER_TRIAL:
             workers = 1
         return Machine(workers, max(1, cores // workers), memory, machine.device())
-
-
-def eligible(state: RunState) -> tuple[str, ...]:
-    """Return the Model Cards that fit the data's task and size and the person's wishes; never the trivial one."""
-    profile = state.need_profile()
-    task = "regression" if profile.task == "regression" else "classification"
-    names: list[str] = []
-    for name, card in state.model_cards.items():
-        too_large = card.resources.max_rows is not None and profile.rows_train > card.resources.max_rows
-        if name != TRIVIAL and task in card.tasks and card.modality == "tabular" and not too_large:
-            names.append(name)
-    wanted = [n for n in names if n in state.request.models]
-    return tuple(wanted or names)
 
 
 def _tool_called(call: ToolCall, found: BaseModel, by: str) -> e.ToolCalled:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from automl_gpt.agent.controller import eligible
 from automl_gpt.agent.decisions import Decision, Situation
 from automl_gpt.agent.desk import Desk
 from automl_gpt.agent.driver import CONTROLLERS, Driver, take_up, versions
@@ -21,6 +20,7 @@ from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.journal.store import Journal
 from automl_gpt.tools.process.client import Server
+from automl_gpt.tools.tune.assignment import eligible
 
 
 class Session:

@@ -16,7 +16,14 @@ from automl_gpt.tools.train.protocol import Emit, FitData, Matrix, Prediction
 from automl_gpt.tools.train.settings import real, whole
 
 FILE = "model.txt"
-_NUMBERS = ("learning_rate", "feature_fraction_bynode", "bagging_fraction", "lambda_l2", "cat_smooth")
+_NUMBERS = (
+    "learning_rate",
+    "feature_fraction",
+    "feature_fraction_bynode",
+    "bagging_fraction",
+    "lambda_l2",
+    "cat_smooth",
+)
 
 
 class LightGBMModel:

@@ -16,7 +16,15 @@ from automl_gpt.tools.train.protocol import Emit, FitData, Matrix, Prediction
 from automl_gpt.tools.train.settings import real, whole
 
 FILE = "model.ubj"
-_REALS = ("learning_rate", "min_child_weight", "subsample", "colsample_bynode", "reg_lambda", "reg_alpha")
+_REALS = (
+    "learning_rate",
+    "min_child_weight",
+    "subsample",
+    "colsample_bytree",
+    "colsample_bynode",
+    "reg_lambda",
+    "reg_alpha",
+)
 _WHOLES = ("max_depth", "max_cat_to_onehot")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from automl_gpt.cards.schema import ModelCard
+from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.journal.events import SimilarTrial
-from automl_gpt.tools.journal.state import RunState
+from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.tune.cost import expected_seconds
 
 GENERAL_ORDER = ("lightgbm", "xgboost", "extra_trees", "random_forest", "mlp", "linear", "k_nearest_neighbours")
@@ -13,8 +15,30 @@ GENERAL_ORDER = ("lightgbm", "xgboost", "extra_trees", "random_forest", "mlp", "
 SMALL_ROWS = 500
 LARGEST_SHARE = 0.4
 """A model is left out whose default alone would take more of the time, and can't be made quicker."""
+TRIAL_BYTES = 2 * 2**30
+"""A model that would need more memory for a trial is only tried where the person names it."""
 NEAR = 3
 """Trials of a model on near data that it takes to move it in the order."""
+
+
+def eligible(state: RunState) -> tuple[str, ...]:
+    """Return the Model Cards that fit the data's task and size and the person's wishes; never the trivial one."""
+    profile = state.need_profile()
+    task = "regression" if profile.task == "regression" else "classification"
+    fits = [
+        card
+        for name, card in state.model_cards.items()
+        if name != TRIVIAL and task in card.tasks and card.modality == state.data_card.modality
+    ]
+    wanted = [card.name for card in fits if card.name in state.request.models]
+    lean = [card.name for card in fits if _suits_size(card, profile)]
+    return tuple(wanted or lean or [card.name for card in fits])
+
+
+def _suits_size(card: ModelCard, profile: Profile) -> bool:
+    costs = card.resources
+    small_enough = costs.max_rows is None or profile.rows_train <= costs.max_rows
+    return small_enough and profile.rows_train * profile.features * costs.bytes_per_cell <= TRIAL_BYTES
 
 
 def order(state: RunState, eligible: Sequence[str], seconds_left: float | None) -> tuple[list[str], str]:

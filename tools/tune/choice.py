@@ -22,7 +22,10 @@ _HURRY = 0.5
 
 @dataclass(frozen=True)
 class Standing:
-    """What a model showed so far, in units of the run's spread, in which more is better."""
+    """What a model showed so far, in units of the run's spread, in which more is better.
+
+    `hopeless`: far behind, or every one of its trials was ended because it could not win.
+    """
 
     model: str
     trials: int
@@ -61,7 +64,8 @@ def standings(state: RunState, cards: Sequence[ModelCard]) -> list[Standing]:
         spread = math.sqrt((sum((s - best) ** 2 for s in upper) + 0.5) / (len(upper) + 1))
         behind = best <= floor or top - best > _FAR or (top - best > 3 * max(spread, 0.7) and len(mine) >= 5)
         cost = expected_seconds(state, card, _best_configuration(mine, card))
-        found.append(Standing(card.name, len(mine), best, spread, cost, len(mine) >= 2 and behind))
+        lost = all(t.status == "pruned" for t in mine)
+        found.append(Standing(card.name, len(mine), best, spread, cost, lost or (len(mine) >= 2 and behind)))
     return found
 
 

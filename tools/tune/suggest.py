@@ -23,7 +23,7 @@ from automl_gpt.tools.tune.study import ModelStudy, ask, forget, hold, study_of
 
 DRAWS = 8
 """How often the sampler is asked for a configuration that repeats none, before chance decides."""
-NEIGHBOUR_EVERY = 3
+NEIGHBOUR_EVERY = 2
 """One in this many draws is a neighbour of the model's best configuration instead of the sampler's."""
 
 
