@@ -42,10 +42,10 @@ class Clock:
             self._paused = None
 
 
-SETTLE_SECONDS = 2.5
+SETTLE_SECONDS = 2.2
 """What the end of a run takes at the least: choosing the ensemble, writing model and report."""
 LARGEST_SHARE = 0.15
-MEMBERS_EXPECTED = 6
+MEMBERS_EXPECTED = 4
 
 
 def reserve(state: RunState) -> float:

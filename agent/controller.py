@@ -45,7 +45,7 @@ CELLS_PER_TRIAL = 20_000_000
 MEMORY_SHARE = 0.8
 FIRST_SHARE = 0.4
 """Share of the time left that trials may take while no real model is complete."""
-LATE_SECONDS, LATE_SHARE = 0.4, 0.03
+LATE_SECONDS, LATE_SHARE = 0.4, 0.08
 """How long before training has to end a trial is asked to: it still has to predict and to save."""
 
 

@@ -16,7 +16,7 @@ SMALL_ROWS = 50_000
 SMALL_CELLS = 5_000_000
 """Up to so many training rows and cells, folds judge a trial; above, one validation split does."""
 MAX_VALID = 20_000
-FIT_SECONDS = 1.5
+FIT_SECONDS = 1.2
 """About what a boosted model takes for 10,000 rows, 20 columns and two classes with one thread."""
 TRIALS_WANTED = 8
 """So many trials should fit the time; where five folds are too dear for it, there are three, or one split."""
