@@ -76,6 +76,8 @@ class Finisher:
     def _ended(self) -> e.RunFinished:
         state = self._state
         real = any(t.complete and t.model != TRIVIAL for t in state.done())
+        if state.finishing is not None and state.finishing.by == "person":
+            return self._end("stopped", state.finishing.reason)
         last = state.revisions[-1] if state.revisions else None
         if last is not None and last.action == "finish":
             return self._end("finished", last.reason)
@@ -85,7 +87,7 @@ class Finisher:
         counted = limit is not None and ended >= limit
         return self._end("budget", f"the {limit} trials are trained" if counted else "the time for training is spent")
 
-    def _end(self, status: Literal["finished", "budget", "no_trials"], reason: str) -> e.RunFinished:
+    def _end(self, status: Literal["finished", "budget", "stopped", "no_trials"], reason: str) -> e.RunFinished:
         state = self._state
         name, hyperparameters = delivered(state)
         return e.RunFinished(

@@ -15,8 +15,10 @@ from rich.console import Console
 
 from automl_gpt.agent.screen import Screen, runs_table, show_state
 from automl_gpt.agent.session import Session
+from automl_gpt.agent.understand import understand
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.deliver.predict import predict_file
+from automl_gpt.tools.evaluate.metrics import METRICS
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.cleaning import clean as free_space
 from automl_gpt.tools.journal.store import Journal
@@ -40,7 +42,27 @@ def run_cards(
         for name in cards:
             session.read(name)
         session.change(**{name: getattr(request, name) for name in type(request).model_fields})
+        _heed(session, console)
         return _drive(session, console, yes, as_json)
+
+
+def _heed(session: Session, console: Console) -> None:
+    """Turn the requirements in words into what code enforces, as far as fixed rules can; say what was understood."""
+    text = session.request.require
+    if not text:
+        return
+    models = [card.name for card in session.candidates()]
+    done: list[str] = []
+    for intent in understand(text, None, models, list(METRICS)):
+        if intent.kind == "models":
+            session.change(models=intent.models)
+            done.append(intent.words())
+        elif intent.kind == "metric" and session.request.metric is None:
+            session.change(metric=intent.name)
+            done.append(intent.words())
+    nothing = "nothing of it can be enforced; the paragraphs carry it"
+    told = f"understood: {'; '.join(done)}" if done else nothing
+    console.print(f"requirements: {told}", markup=False)
 
 
 def resume_run(journal: Journal, run: str, console: Console, yes: bool, as_json: bool, since_start: float) -> int:

@@ -185,6 +185,15 @@ class Session:
         yield from self.profile()
         yield from self._need_driver().drive()
 
+    def finish(self, by: str = "person") -> None:
+        """End the search: the next `drive` delivers the best of what is trained; UserError where nothing is."""
+        state = self.need_state()
+        if state.finished is not None or state.best() is None:
+            what = "is finished already" if state.finished else "has no complete trial yet: /go trains"
+            raise UserError(f"run {state.run} {what}")
+        self._need_live().record(e.FinishDecided(reason="asked for by the person", by=by))
+        self.approve(by)
+
     def stop(self, reason: str = "by the person") -> None:
         """Let `drive` end soon, from a signal handler or another thread; the run can be gone on with."""
         if self._driver is not None:

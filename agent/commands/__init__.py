@@ -93,6 +93,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("plan", "", "decide what is trained first, with predicted logs", running.plan),
     Command("prompt", "[DECISION]", "the exact paragraph that a controller reads", looking.prompt, _decisions),
     Command("go", "", "train, after one question; Ctrl-C stops", running.go),
+    Command("finish", "", "deliver the best of what is trained so far", running.finish),
     Command("trials", "", "the table of trials", looking.trials),
     Command("show", "[N]", "one trial, or the run", looking.show, _trials),
     Command("compare", "[N]", "predicted and actual log of a trial, side by side", looking.compare, _trials),

@@ -49,6 +49,17 @@ def go(chat: Conversation, _rest: str) -> None:
             chat.say("not trained; the plan is kept: /go asks again", "dim")
             return
         chat.session.approve()
+    _drive(chat)
+
+
+def finish(chat: Conversation, _rest: str) -> None:
+    """End the search, and deliver the best of what is trained."""
+    chat.session.finish()
+    _drive(chat)
+
+
+def _drive(chat: Conversation) -> None:
+    """Train to the end, or until Ctrl-C."""
     chat.settle()
     stopped = False
     with _ctrl_c_stops(chat) as presses:
