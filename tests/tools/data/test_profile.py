@@ -56,11 +56,12 @@ def test_prepared_data_hold_what_the_profile_says(tmp_path: Path) -> None:
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["prepared.json", "test.arrow", "train.arrow"]
 
 
-def test_the_split_does_not_depend_on_the_seed(tmp_path: Path) -> None:
+def test_the_test_split_is_the_same_in_every_run_whatever_its_time(tmp_path: Path) -> None:
     card = DataCard(source="sklearn:iris")
     folders = [tmp_path / "a", tmp_path / "b"]
-    profiles = [prepare(card, None, folder, seed) for seed, folder in enumerate(folders)]
-    assert profiles[0] == profiles[1]
+    profiles = [prepare(card, None, folder, seconds) for seconds, folder in zip((None, 0.1), folders, strict=True)]
+    assert (profiles[0].folds, profiles[1].folds) == (5, 1)
+    assert profiles[0].rows_test == profiles[1].rows_test == 30
     np.testing.assert_array_equal(open_test(folders[0]).x, open_test(folders[1]).x)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.schema import DataCard
-from automl_gpt.tools.data.split import Rows, cut_folds, cut_test
+from automl_gpt.tools.data.split import Rows, cut_folds, cut_test, fold_count
 
 PRINT = "0123456789abcdef0123456789abcdef"
 
@@ -105,3 +105,12 @@ def test_identical_rows_stay_on_one_side() -> None:
 def test_more_folds_than_rows_allow_are_told() -> None:
     with pytest.raises(UserError, match="20 folds are too many for 16"):
         cut_folds(np.arange(16), rows(16), card(split={"kind": "random", "folds": 20}), PRINT, 3)
+
+
+def test_folds_are_as_many_as_the_time_allows_and_one_where_the_data_are_large():
+    assert fold_count(1_000, 10, 2, None) == 5
+    assert fold_count(1_000, 10, 2, core_seconds=120) == 5
+    assert fold_count(30_000, 20, 2, core_seconds=120) == 3
+    assert fold_count(40_000, 30, 20, core_seconds=120) == 1
+    assert fold_count(60_000, 10, 2, None) == 1
+    assert fold_count(10_000, 900, 2, None) == 1
