@@ -47,7 +47,7 @@ def test_a_task_gives_back_its_result(server: Server, tmp_path: Path) -> None:
 
 
 def test_what_the_person_can_mend_comes_back_as_their_error(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no"):
+    with pytest.raises(UserError, match="no such file"):
         server.call("prepare", prepare(tmp_path, source=str(tmp_path / "absent.csv"), target="y"))
 
 
