@@ -6,6 +6,7 @@ import re
 import time
 
 from automl_gpt.cards.errors import UserError
+from automl_gpt.tools.compose.ensemble import SECONDS_PER_MEGABYTE
 from automl_gpt.tools.journal.events import Budget
 from automl_gpt.tools.journal.state import RunState
 
@@ -60,8 +61,9 @@ def reserve(state: RunState) -> float:
     profile, complete = state.profile, [t for t in state.done() if t.complete]
     ranked = sorted(complete, key=lambda t: -state.need_metric().sign * (t.value or 0.0))[:MEMBERS_EXPECTED]
     testing = sum(t.end.predict_seconds or 0.0 for t in ranked if t.end) * profile.rows_test
+    loading = SECONDS_PER_MEGABYTE * sum(t.end.disk_megabytes or 0.0 for t in ranked if t.end)
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
-    return min(LARGEST_SHARE * total, SETTLE_SECONDS + testing + choosing)
+    return min(LARGEST_SHARE * total, SETTLE_SECONDS + testing + loading + choosing)
 
 
 def seconds_of(text: str) -> float:

@@ -34,8 +34,7 @@ class Finisher:
         if state.finishing is None:
             yield from self._loop.decide("finish")
         if state.ensemble is None:
-            chosen = self._call("ensemble", ensemble=state.finishing is None or state.finishing.ensemble)
-            yield from self._record(e.EnsembleChosen.model_validate(chosen))
+            yield from self._choose(state.finishing is None or state.finishing.ensemble)
         if state.test is None and state.need_profile().rows_test:
             yield from self._look()
         yield from self._record(self._ended())
@@ -47,10 +46,27 @@ class Finisher:
             text = f"the report could not be written ({error}): `automl-gpt report {self._state.run}` tries again"
             yield from self._record(e.Warned(text=text))
 
+    def _choose(self, ensemble: bool) -> Iterator[e.Event]:
+        """Choose and deliver; where an ensemble takes longer than there is time, the best single model."""
+        left = self._loop.clock.left()
+        try:
+            chosen = self._call("ensemble", PATIENCE_SECONDS if left is None else max(left, 1.0), ensemble=ensemble)
+        except TimeoutError:
+            yield from self._record(
+                e.Warned(text="no time was left for an ensemble: the best single model is delivered")
+            )
+            chosen = self._call("ensemble", ensemble=False)
+        yield from self._record(e.EnsembleChosen.model_validate(chosen))
+
     def _look(self) -> Iterator[e.Event]:
         """Evaluate on the test split. The look is counted over all runs on the same data."""
         looks = self._loop.live.journal.looks(self._state.need_profile().fingerprint)
-        found = self._call("test")
+        left = self._loop.clock.left()
+        try:
+            found = self._call("test", PATIENCE_SECONDS if left is None else max(left, 1.0))
+        except TimeoutError:
+            yield from self._record(e.Warned(text="no time was left to score the test split: give more with --time"))
+            return
         yield from self._record(e.TestLooked.model_validate({**found, "look": looks + 1}))
         if looks:
             yield from self._record(

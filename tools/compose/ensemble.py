@@ -30,6 +30,9 @@ from automl_gpt.tools.train.protocol import Prediction
 CANDIDATES = 25
 CELLS = 40_000
 """Rows x classes on which mixtures are compared; the chosen one is scored on all rows."""
+LOADING_SHARE = 0.4
+SECONDS_PER_MEGABYTE = 0.006
+"""What it takes to hash a delivered file and to load it again, and the share of the seconds left that it may take."""
 PREDICTING_SHARE = 0.5
 """Share of the seconds left that predicting the test split may take."""
 
@@ -222,8 +225,9 @@ def _costs(
         most[0] = limits.seconds_per_1000 / 1000
     if seconds_left is not None:
         most[0] = min(most[0], max(seconds_left, 0.0) * PREDICTING_SHARE / max(prepared.layout.rows_test, 1))
+        most[1] = max(seconds_left, 0.0) * LOADING_SHARE / SECONDS_PER_MEGABYTE
     if limits.megabytes is not None:
-        most[1] = limits.megabytes
+        most[1] = min(most[1], limits.megabytes)
     ends = [trial_costs(t, run_folder) for t in trials]
     return Costs(np.array(ends, dtype=np.float64), np.array(most))
 

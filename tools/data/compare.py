@@ -19,25 +19,24 @@ DRIFT = 0.15
 """Distance between two distributions (Kolmogorov-Smirnov, total variation) from which a column is said to drift."""
 
 
-def without_duplicates(frame: Any, names: list[str], train: Index, test: Index, inspection: Inspection) -> Index:
-    """Return the training rows without those that stand in the test split too (inputs and target alike).
+def unseen_test_rows(frame: Any, names: list[str], train: Index, test: Index, inspection: Inspection) -> Index:
+    """Return the test rows without those that stand in the training rows too (inputs and target alike).
 
-    Where that concerns more than half of the test rows, the data repeat by nature: all rows stay, with a warning.
+    They are not scored: a model may have learnt them by heart. To take them out of training instead would leave holes
+    just where the test looks. Where most of the test rows are concerned, all stay, with a warning.
     """
     test_keys = row_keys(frame, names, test)
     train_keys = row_keys(frame, names, train)
-    double = np.isin(train_keys, test_keys)
+    double = np.isin(test_keys, train_keys)
     if not double.any():
-        return train
-    share = float(np.isin(test_keys, train_keys).mean())
-    if share > 0.5 or len(train) - int(double.sum()) < 10:
+        return test
+    share = float(double.mean())
+    if share > 0.5 or len(test) - int(double.sum()) < 10:
         inspection.warn(f"{share:.0%} of the test rows stand in the training rows too: the test score flatters")
-        return train
-    text = (
-        f"{int(double.sum())} training rows left out: they stand in the test split too ({share:.1%} of the test rows)"
-    )
+        return test
+    text = f"{int(double.sum())} test rows are not scored: they stand in the training rows too ({share:.1%} of them)"
     inspection.findings.append(Finding(level="leak", text=text))
-    return train[~double]
+    return test[~double]
 
 
 def row_keys(frame: Any, names: list[str], rows: Index) -> NDArray[np.uint64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.schema import DataCard
 from automl_gpt.tools.data.check import Inspection, apply_card, check_columns
-from automl_gpt.tools.data.compare import check_drift, check_groups, twins, without_duplicates
+from automl_gpt.tools.data.compare import check_drift, check_groups, twins, unseen_test_rows
 from automl_gpt.tools.data.encode import Encoder
 from automl_gpt.tools.data.infer import Column, infer_columns
 from automl_gpt.tools.data.load import RawTables, load
@@ -73,7 +73,7 @@ def _prepare(card: DataCard, base_dir: Path | None, folder: Path, core_seconds: 
     _need_inputs(inputs, work)
     compared = [*inputs, work.target_name]
     if work.apart != frozenset(compared):
-        train = without_duplicates(work.frame, compared, train, test, work.inspection)
+        test = unseen_test_rows(work.frame, compared, train, test, work.inspection)
     _check_parts(work, inputs, train, test)
     folds = cut_folds(train, work.rows, card, work.fingerprint, len(inputs), core_seconds)
     encoder = Encoder.fit(work.frame, inputs.values(), np.sort(train))

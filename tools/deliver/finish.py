@@ -53,7 +53,7 @@ def ensemble_task(arguments: dict[str, Any], _link: Link) -> dict[str, Any]:
 def test_task(arguments: dict[str, Any], _link: Link) -> dict[str, Any]:
     """Evaluate RUN/model on the test split; the result is a `TestLooked` event without its count."""
     state, folder = _open(arguments)
-    found = asdict(look(load_bundle(folder / "model"), folder / "data", state.need_metric(), cores()))
+    found = asdict(look(load_bundle(folder / "model", fresh=True), folder / "data", state.need_metric(), cores()))
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in found.items()}
 
 
