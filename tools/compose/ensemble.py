@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from automl_gpt.cards.errors import BudgetError
 from automl_gpt.tools.compose.decision import decide, decision_weights
 from automl_gpt.tools.compose.panel import Panel, Stack
-from automl_gpt.tools.compose.selection import Costs, select
+from automl_gpt.tools.compose.selection import Costs, select, shrink
 from automl_gpt.tools.data.prepared import Prepared
 from automl_gpt.tools.evaluate.bootstrap import difference
 from automl_gpt.tools.evaluate.metrics import METRICS, score
@@ -28,6 +28,7 @@ from automl_gpt.tools.log import Metric
 from automl_gpt.tools.train.protocol import Prediction
 
 CANDIDATES = 25
+FAMILIES, NEAR_BEST = 3, 0.85
 CELLS = 40_000
 """Rows x classes on which mixtures are compared; the chosen one is scored on all rows."""
 LOADING_SHARE = 0.4
@@ -83,7 +84,31 @@ def choose(
         reason = ("the best single model, as was asked for" if single else "the only model to choose") + left_out
         return _deliver(run_folder, prepared, metric, kept[:1], weights=np.ones(1), reason=reason)
     weights, reason = _choose_weights(run_folder, prepared, metric, kept, costs=costs, seed=state.request.seed)
+    rows = len(prepared.out_of_fold())
+    spread = shrink(weights, family_shares(kept, state.baseline(), metric), rows, costs)
+    if np.count_nonzero(spread) > np.count_nonzero(weights):
+        reason += f"; mixed with the best of each model, since {rows} validation rows can't tell them well apart"
+    weights = spread
     return _deliver(run_folder, prepared, metric, kept, weights=weights, reason=reason + left_out)
+
+
+def family_shares(trials: list[Trial], baseline: Trial | None, metric: Metric) -> NDArray[np.float64]:
+    """Return equal weights, summing to 1, for the best trial of each model that comes near the best of all.
+
+    `trials` come best first; at most three models count, and those which go less than 85% of the way from the trivial
+    baseline to the best do not.
+    """
+    top = trials[0].value or 0.0
+    base = baseline.value if baseline is not None and baseline.value is not None else top
+    way = metric.sign * (top - base)
+    seen: list[str] = []
+    shares = np.zeros(len(trials))
+    for place, trial in enumerate(trials):
+        near = metric.sign * ((trial.value or 0.0) - base) >= NEAR_BEST * way
+        if trial.model not in seen and near and len(seen) < FAMILIES:
+            seen.append(trial.model)
+            shares[place] = 1.0
+    return shares / shares.sum()
 
 
 def _choose_weights(
@@ -204,7 +229,7 @@ def _candidates(state: RunState, run_folder: Path, prepared: Prepared, metric: M
     shape = (rows, classes) if classes else (rows,)
     complete = [t for t in state.done() if t.complete and t.value is not None]
     complete.sort(key=lambda t: (-metric.sign * (t.value or 0.0), t.number))
-    real = [t for t in complete if t.model != TRIVIAL]
+    real = _varied([t for t in complete if t.model != TRIVIAL])
     sound: list[Trial] = []
     for trial in [*real, *[t for t in complete if t.model == TRIVIAL]]:
         if len(sound) == CANDIDATES or (sound and trial.model == TRIVIAL):
@@ -214,6 +239,14 @@ def _candidates(state: RunState, run_folder: Path, prepared: Prepared, metric: M
         if values.shape == shape and np.isfinite(values).all():
             sound.append(trial)
     return sound
+
+
+def _varied(ranked: list[Trial]) -> list[Trial]:
+    """Return the candidates: the best trial of each model, and the best of the others; best first."""
+    firsts = {t.model: t.number for t in reversed(ranked)}
+    others = [t.number for t in ranked if t.number not in firsts.values()]
+    taken = {*firsts.values(), *others[: max(0, CANDIDATES - len(firsts))]}
+    return [t for t in ranked if t.number in taken]
 
 
 def _costs(

@@ -15,6 +15,9 @@ STEPS = 30
 PREFIX = 5
 """Most of the best single models that the selection may begin with (section 2.2 of the paper)."""
 PATIENCE = 6
+SHRINK_ROWS = 150
+"""With so many validation rows a selection is believed to one half, with more rows more."""
+LEAST_WEIGHT = 0.03
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,18 @@ def _begin(panel: Panel, stack: Stack, costs: Costs) -> tuple[NDArray[np.intp], 
 
 def _mean(total: Stack, counts: NDArray[np.intp]) -> Stack:
     return total / np.float32(counts.sum())
+
+
+def shrink(weights: NDArray[np.float64], towards: NDArray[np.float64], rows: int, costs: Costs) -> NDArray[np.float64]:
+    """Return weights drawn towards a plain mixture, the more so the fewer validation rows chose them; the sum is 1.
+
+    A best among many that few rows chose is flattered by them, and of probabilities it is too sure. Where the mixture
+    would cost too much or have too many members, the weights stay as they are.
+    """
+    share = SHRINK_ROWS / (SHRINK_ROWS + rows)
+    mixed = (1 - share) * weights + share * towards
+    mixed[mixed < LEAST_WEIGHT] = 0.0
+    members = mixed > 0
+    if not members.any() or members.sum() > MEMBERS or (costs.each[members].sum(axis=0) > costs.most).any():
+        return weights
+    return mixed / mixed.sum()

@@ -113,13 +113,13 @@ def test_a_regression_target_in_disguise_is_left_out(tmp_path: Path, copy: objec
     assert set(dropped(profile)) == {"copy"}
 
 
-def test_rows_of_the_test_file_are_taken_out_of_training(tmp_path: Path) -> None:
+def test_rows_of_the_test_file_that_stand_in_training_are_not_scored(tmp_path: Path) -> None:
     frame = honest()
     fresh = honest(460).iloc[400:]
     profile = prepared(frame, tmp_path, test=pd.concat([fresh, frame.iloc[:10]]))
-    assert profile.rows_train == 390
-    assert profile.rows_test == 70
-    assert any("10 training rows left out" in finding.text for finding in profile.findings)
+    assert profile.rows_train == 400
+    assert profile.rows_test == 60
+    assert any("10 test rows are not scored" in finding.text for finding in profile.findings)
 
 
 def test_data_that_repeat_by_nature_keep_their_rows_and_are_warned_of(tmp_path: Path) -> None:
