@@ -32,7 +32,7 @@ FAMILIES, NEAR_BEST = 3, 0.85
 CELLS = 40_000
 """Rows x classes on which mixtures are compared; the chosen one is scored on all rows."""
 LOADING_SHARE = 0.4
-SECONDS_PER_MEGABYTE = 0.006
+SECONDS_PER_MEGABYTE = 0.012
 """What it takes to hash a delivered file and to load it again, and the share of the seconds left that it may take."""
 PREDICTING_SHARE = 0.5
 """Share of the seconds left that predicting the test split may take."""
