@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -150,7 +151,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", PYPROJECT["project"]["readme"], *PYPROJECT["project"]["license-files"]):
         shutil.copy(ROOT / name, source / name)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(out), "."]
-    built = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
+    built = subprocess.run(command, cwd=source, capture_output=True, text=True, env=environment, check=False)
     assert built.returncode == 0, built.stderr
     return next(out.glob("*.whl"))
 

@@ -91,6 +91,10 @@ class Screen:
             self.close()
             self.print(trials_table(state, self.width, LAST_TRIALS, self.glyphs))
             self.print()
+        elif isinstance(event, e.EnsembleChosen) and not self._moves:
+            self.print()
+            self.print(trials_table(state, self.width, LAST_TRIALS, self.glyphs))
+            self.print()
         for line in lines(event, state, self.glyphs):
             self.print(line)
         if not self._moves:

@@ -246,7 +246,7 @@ def next_steps(state: RunState, chat: bool = False, glyphs: Glyphs = UNICODE) ->
         command = f"automl-gpt predict {run} FILE --out predictions.csv"
         rows.append(("predict", "/predict FILE" if chat else command))
     width = max((len(name) for name, _ in rows), default=0)
-    lines = [Text.assemble((f"{name:<{width}}  ", "dim"), text, overflow="fold") for name, text in rows]
+    lines = [Text.assemble((f"{name:<{width}}  ", "dim"), text, overflow="ignore", no_wrap=True) for name, text in rows]
     return Group(*lines)
 
 

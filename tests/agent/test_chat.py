@@ -324,7 +324,7 @@ def test_with_the_real_session_a_csv_becomes_predictions_though_ctrl_c_came_betw
 
 def test_the_chat_has_the_promised_commands_and_help_tells_each() -> None:
     promised = "help data models prompt plan go trials show compare budget metric model undo resume runs report predict"
-    assert {command.name for command in COMMANDS} == {*promised.split(), "why", "quit"}
+    assert {command.name for command in COMMANDS} == {*promised.split(), "finish", "why", "quit"}
     assert all(command.help for command in COMMANDS)
 
 
