@@ -9,6 +9,7 @@ from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.compose.ensemble import SECONDS_PER_MEGABYTE
 from automl_gpt.tools.journal.events import Budget
 from automl_gpt.tools.journal.state import RunState
+from automl_gpt.tools.process.machine import cores
 
 
 class Clock:
@@ -60,7 +61,7 @@ def reserve(state: RunState) -> float:
         return 0.0
     profile, complete = state.profile, [t for t in state.done() if t.complete]
     ranked = sorted(complete, key=lambda t: -state.need_metric().sign * (t.value or 0.0))[:MEMBERS_EXPECTED]
-    testing = sum(t.end.predict_seconds or 0.0 for t in ranked if t.end) * profile.rows_test
+    testing = sum(t.end.predict_seconds or 0.0 for t in ranked if t.end) * profile.rows_test / cores()
     loading = SECONDS_PER_MEGABYTE * sum(t.end.disk_megabytes or 0.0 for t in ranked if t.end)
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
     return min(LARGEST_SHARE * total, SETTLE_SECONDS + testing + loading + choosing)
