@@ -10,36 +10,25 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 
-from pydantic import BaseModel
-
+from automl_gpt.agent.asking import Asking, seed_of
 from automl_gpt.agent.clock import Clock, reserve
-from automl_gpt.agent.decisions import Controller, Decision, Situation, ToolCall, validate
-from automl_gpt.cards.errors import ToolError, UserError
-from automl_gpt.tools.base import Context
+from automl_gpt.agent.decisions import Controller
+from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.evaluate.compare import gap
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.journal.state import TRIVIAL, Trial
 from automl_gpt.tools.process import machine
 from automl_gpt.tools.process.client import Server
-from automl_gpt.tools.toolbox import TOOLBOX
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.pool import TrialPool
 from automl_gpt.tools.tune.assignment import eligible
-from automl_gpt.tools.tune.forecast import is_audit
 from automl_gpt.tools.tune.hurry import in_time
 from automl_gpt.tools.tune.stopping import make_stop_rule
 
-LOOKUPS = 24
-"""At most this many inspecting calls before a decision."""
-RESULT_LENGTH = 2000
-"""Characters of a look-up's result that the journal keeps."""
 LOOKAHEAD = 1
 """Trials that stand decided while all workers train, so that none waits for a decision."""
-SKIPS_IN_A_ROW = 6
-"""After so many trials in a row that were predicted to be hopeless, the next one is trained all the same."""
 CELLS_PER_TRIAL = 20_000_000
 """Tables with more cells are trained one trial at a time, with all cores and all memory."""
 MEMORY_SHARE = 0.8
@@ -66,10 +55,9 @@ class Loop:
         self, live: LiveRun, controller: Controller, fallback: Controller, server: Server, clock: Clock
     ) -> None:
         self.live, self.state = live, live.state
-        self.controller, self.fallback = controller, fallback
         self.server, self.clock = server, clock
+        self.decide = Asking(live, controller, fallback, self.seconds_left).decide
         self.stop = threading.Event()
-        self._cache: dict[str, object] = {}
         self._exhausted = False
 
     # ------------------------------------------------------------------------------------------------- the whole run
@@ -110,72 +98,6 @@ class Loop:
         left = self.clock.left()
         return None if left is None else max(0.0, left - reserve(self.state))
 
-    # ---------------------------------------------------------------------------------------------------- decisions
-
-    def decide(self, decision: Decision, trials: tuple[Trial, ...] = (), count: int = 1) -> Iterator[e.Event]:
-        """Ask the controller, once more with the error, then the built-in one; record what was decided."""
-        problem: str | None = None
-        for controller in (self.controller, self.controller, self.fallback):
-            situation = Situation(
-                decision, self.state, eligible(self.state), trials, count, self.seconds_left(), problem=problem
-            )
-            try:
-                yield from self._ask(controller, situation)
-                return
-            except ToolError as error:
-                problem = str(error)
-                yield from self.live.record(
-                    e.DecisionRefused(decision=decision, problem=problem, by=controller.name),
-                )
-                if controller is self.fallback and problem:
-                    raise
-
-    def _ask(self, controller: Controller, situation: Situation) -> Iterator[e.Event]:
-        context = Context(self.live.folder, self.state.request.seed, 1, self.live.journal, self.state.run, self._cache)
-        self._cache.update(state=self.state, seconds_left=situation.seconds_left)
-        for _ in range(LOOKUPS):
-            calls = controller.decide(situation)
-            if not calls:
-                return
-            if calls[0].name == situation.decision:
-                events = validate(calls[0], situation, controller.name, self._seed)
-                yield from self.live.record(*self._checked(events))
-                return
-            for call in calls:
-                found = self._look(call, context)
-                situation.looked.append((call, found))
-                yield from self.live.record(_tool_called(call, found, controller.name))
-        raise ToolError(f"more than {LOOKUPS} look-ups before the decision")
-
-    def _look(self, call: ToolCall, context: Context) -> BaseModel:
-        tool = TOOLBOX.get(call.name)
-        if tool is None or not tool.inspects:
-            names = ", ".join(t.name for t in TOOLBOX.values() if t.inspects)
-            raise ToolError(f"{call.name!r} can't be called here; there are: {names}")
-        return tool.call(call.arguments, context)
-
-    def _checked(self, events: list[e.Event]) -> list[e.Event]:
-        """Let one in ten of the hopeless trials, and one after many in a row, train all the same."""
-        judged = [t for t in self.state.ordered() if t.prediction is not None]
-        skipped = [t for t in judged if _was_skipped(t)]
-        row = len(list(takewhile(lambda t: t.status == "skipped", reversed(judged))))
-        checked: list[e.Event] = []
-        for event in events:
-            if isinstance(event, e.TrialPredicted) and not event.train:
-                left = self.seconds_left()
-                fits = left is None or event.seconds <= left
-                audit = fits and is_audit(len(skipped), self.state.request.seed)
-                if audit or row >= SKIPS_IN_A_ROW:
-                    event = event.model_copy(update={"train": True, "audit": True})
-                else:
-                    row += 1
-                skipped.append(self.state.trials[event.trial])
-            checked.append(event)
-        return checked
-
-    def _seed(self, trial: int) -> int:
-        return (self.state.request.seed * 1_000_003 + trial * 7_919) % 2**31
-
     def _opening(self) -> list[e.Event]:
         """The trivial baseline and the default of the first model come first in every run."""
         reasons = {TRIVIAL: "what needs no learning; every model has to beat it"}
@@ -192,7 +114,7 @@ class Loop:
                     hyperparameters=values,
                     reason=reason,
                     by="opening",
-                    seed=self._seed(number),
+                    seed=seed_of(self.state, number),
                 )
             )
         return opening
@@ -287,13 +209,3 @@ class Loop:
         if profile.rows_train * profile.features > CELLS_PER_TRIAL:
             workers = 1
         return Machine(workers, max(1, cores // workers), memory, machine.device())
-
-
-def _tool_called(call: ToolCall, found: BaseModel, by: str) -> e.ToolCalled:
-    result = found.model_dump_json()
-    cut = result if len(result) <= RESULT_LENGTH else result[:RESULT_LENGTH] + "…"
-    return e.ToolCalled(name=call.name, arguments=call.arguments, result=cut, by=by)
-
-
-def _was_skipped(trial: Trial) -> bool:
-    return trial.prediction is not None and (not trial.prediction.train or trial.prediction.audit)
