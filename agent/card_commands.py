@@ -69,9 +69,9 @@ def _check_data(card: DataCard, path: Path, console: Console) -> None:
 
 def new_card(file: Path, target: str | None, out: Path | None) -> Path:
     """Write a Data Card for a data file beside it; UserError where the card exists already."""
-    text = draft_card(file, target)
     stem = file.name.split(".")[0]
     path = out or file.with_name(f"{stem}.yaml")
+    text = draft_card(file, target, folder=path.parent)
     if path.exists():
         raise UserError(f"{path} exists already: name another file with --out, or remove it")
     path.write_text(text, encoding="utf-8")

@@ -170,6 +170,9 @@ def test_a_read_only_home_is_told(data: Path) -> None:
 
 
 def test_a_new_card_can_be_checked_and_run(data: Path) -> None:
+    (data / "cards").mkdir()
+    other = automl("cards", "new", "table.csv", "--target", "y", "--out", "cards/elsewhere.yaml", cwd=data)
+    assert other.returncode == 0 and automl("cards", "check", "cards/elsewhere.yaml", cwd=data).returncode == 0
     made = automl("cards", "new", "table.csv", "--target", "y", "--out", "new.yaml", cwd=data)
     assert made.returncode == 0, made.stderr
     checked = automl("cards", "check", "new.yaml", cwd=data)
