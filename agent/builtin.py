@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from automl_gpt.agent.decisions import Decision, Situation, ToolCall
+from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.tune.assignment import order
 from automl_gpt.tools.tune.forecast import Forecast, verdict
@@ -23,6 +24,16 @@ class BuiltinController:
     """Decides without a language model; needs no key and no network, and takes a few milliseconds."""
 
     name = "builtin"
+    hybrid = False
+
+    def ready(self) -> bool:
+        """Say that it always decides."""
+        return True
+
+    def judged(self, valid: bool) -> tuple[e.Event, ...]:
+        """Have nothing to say to it; a decision of this controller that is refused is a defect."""
+        del valid
+        return ()
 
     def decide(self, situation: Situation) -> list[ToolCall]:
         """Answer with the decision's call, after the look-ups that it needs."""

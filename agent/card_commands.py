@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from automl_gpt.cards.errors import UserError
-from automl_gpt.cards.library import data_cards, find_card, model_cards
+from automl_gpt.cards.language_model import LanguageModelCard
+from automl_gpt.cards.library import data_cards, find_any_card, language_model_cards, model_cards
 from automl_gpt.cards.schema import DataCard, ModelCard
 from automl_gpt.tools.data.card import draft_card
 from automl_gpt.tools.data.profile import prepare
@@ -25,6 +26,8 @@ def list_cards(folder: Path, console: Console) -> None:
         table.add_row(Text(card.name), "data", Text(_first_sentence(card.description)))
     for card in model_cards(folder).values():
         table.add_row(Text(card.name), "model", Text(_first_sentence(card.description)))
+    for card in language_model_cards(folder).values():
+        table.add_row(Text(card.name), "language model", Text(card.price()))
     Console(highlight=False).print(table)
     console.print(f"your own cards are looked for in {folder}", markup=False)
 
@@ -35,13 +38,16 @@ def _first_sentence(text: str) -> str:
 
 def show_card(name: str, folder: Path) -> str:
     """Return a card's text, as it stands in its file."""
-    _, file = find_card(name, folder)
+    _, file = find_any_card(name, folder)
     return file.read_text(encoding="utf-8").rstrip()
 
 
 def check_card(file: Path, folder: Path, console: Console) -> None:
     """Check a card; of a Data Card its data too, of a Model Card that its trainer reads what it names."""
-    card, path = find_card(str(file), folder)
+    card, path = find_any_card(str(file), folder)
+    if isinstance(card, LanguageModelCard):
+        console.print(f"{path}: the Language Model Card {card.name} is right: {card.price()}", markup=False)
+        return
     if isinstance(card, ModelCard):
         known = trainer(card.trainer).reads
         for name in card.search_space:

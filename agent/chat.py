@@ -1,14 +1,15 @@
 """The interactive session: reads what a person types, and carries it out, until they leave.
 
-A line with a slash is a command, a name or a file is data, a pasted card is taken as it is; other words are understood
-as far as fixed rules can. Nothing that a person does wrong ends the chat.
+A line with a slash is a command, a name or a file is data, a pasted card is taken as it is; other words are answered by
+the language model that controls the run, or understood as far as fixed rules can. Nothing that a person does wrong ends
+the chat.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from automl_gpt.agent.commands import wishes as wish
 from automl_gpt.agent.commands.command import is_file
 from automl_gpt.agent.conversation import Conversation, Person
 from automl_gpt.agent.person import Pipe, Terminal
-from automl_gpt.agent.understand import Intent, understand
+from automl_gpt.agent.talking.replying import Replying
+from automl_gpt.agent.words.understand import Intent, understand
 from automl_gpt.cards.errors import BudgetError, ToolError, UserError
 from automl_gpt.cards.reader import parse_model_card
 from automl_gpt.tools.evaluate.metrics import METRICS
@@ -50,14 +52,18 @@ def chat(session: Session, console: Console, cards: Sequence[str]) -> int:
 
 def converse(talk: Conversation, cards: Sequence[str] = ()) -> int:
     """Carry out message after message; return the exit code."""
+    talk.hear = lambda message: attempt(talk, message)
+    replying = Replying(talk, lambda words: _by_rules(talk, words, noted=True))
+    talk.converse, talk.meanwhile = replying.answer, lambda: _shielded(talk, replying.go_on)
     talk.say("AutoML-GPT: name a Data Card or a data file; /help for more", "dim")
     for name in cards:
         attempt(talk, f"/data {quote(name)}")
     if not talk.person.present:
         talk.session.warm_up()
     while not talk.leaving:
+        _shielded(talk, replying.finish)
         try:
-            message = talk.person.read()
+            message = talk.next_message()
         except KeyboardInterrupt:
             if not talk.person.present:
                 return INTERRUPTED
@@ -72,13 +78,20 @@ def converse(talk: Conversation, cards: Sequence[str] = ()) -> int:
 
 def attempt(talk: Conversation, message: str) -> None:
     """Carry out one message; what a person can mend is one red line."""
+    _shielded(talk, lambda: answer(talk, message.strip()))
+
+
+def _shielded(talk: Conversation, do: Callable[[], object]) -> None:
+    """Do something such that no error and no Ctrl-C ends the chat."""
     try:
-        answer(talk, message.strip())
+        do()
     except (UserError, ToolError) as error:
         _problem(talk, error, WRONG)
     except BudgetError as error:
         _problem(talk, error, NOTHING)
     except KeyboardInterrupt:
+        if talk.training:
+            raise
         talk.screen.close()
         talk.say("stopped", "yellow")
         if not talk.person.present:
@@ -86,7 +99,8 @@ def attempt(talk: Conversation, message: str) -> None:
 
 
 def _problem(talk: Conversation, error: Exception, code: int) -> None:
-    talk.screen.close()
+    if not talk.training:
+        talk.screen.close()
     talk.screen.error(error)
     if not talk.person.present:
         talk.exit_code = code
@@ -111,19 +125,29 @@ def _take_card(talk: Conversation, text: str) -> None:
         card = parse_model_card(text)
         talk.session.desk.add(card)
         wish.took(talk, card)
+    elif talk.training:
+        raise UserError("other data: stop first: Ctrl-C")
     else:
         wish.took(talk, talk.session.paste(text))
 
 
 def _plain_words(talk: Conversation, message: str) -> None:
+    if talk.converse is None or not talk.converse(message):
+        _by_rules(talk, message)
+
+
+def _by_rules(talk: Conversation, message: str, noted: bool = False) -> None:
+    """Understand words as far as fixed rules can, and act on them; `noted`: they stand in the journal already."""
     session = talk.session
-    intents = understand(message, talk.state, [card.name for card in session.candidates()], list(METRICS))
+    cards = session.candidates()
+    intents = understand(message, talk.state, [card.name for card in cards], list(METRICS), cards)
     understood = "; ".join(intent.words() for intent in intents)
-    session.said(message[:2000], understood)
+    if not noted:
+        session.said(message[:2000], understood)
     if not intents:
         explain(talk)
         return
-    if len(intents) > 1 or intents[0].kind in ("metric", "seconds", "trials", "models"):
+    if len(intents) > 1 or intents[0].kind in ("metric", "seconds", "trials", "models", "limit"):
         talk.say(f"understood: {understood}", "dim")
     for intent in intents:
         _act(talk, intent)
@@ -140,16 +164,25 @@ def _act(talk: Conversation, intent: Intent) -> None:
             talk.change(budget=budget.model_copy(update={"trials": int(intent.amount)}))
         case "models":
             talk.change(models=intent.models)
+        case "limit":
+            talk.change(**intent.wishes.fields(talk.session.request))
         case "data":
             carry_out(talk, f"/data {quote(intent.file)}")
         case "predict":
             carry_out(talk, f"/predict {quote(intent.file)}" + (f" {quote(intent.out)}" if intent.out else ""))
         case "stop":
-            talk.say("nothing is training; while something is, Ctrl-C stops it", "dim")
+            _stop(talk)
         case "table":
             carry_out(talk, "/trials")
         case _:
             carry_out(talk, f"/{intent.kind} {intent.number or ''}")
+
+
+def _stop(talk: Conversation) -> None:
+    if talk.training:
+        talk.session.stop("by the person")
+    else:
+        talk.say("nothing is training; while something is, Ctrl-C stops it", "dim")
 
 
 def _farewell(talk: Conversation) -> None:

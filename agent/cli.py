@@ -36,6 +36,7 @@ cards_app = typer.Typer(help="List, show, check and write Data Cards and Model C
 app.add_typer(cards_app, name="cards")
 
 Cards = Annotated[list[str], typer.Argument(metavar="CARD...", help="Data Card (and Model Cards): files or names.")]
+CONTROLLER_HELP = "Who decides: builtin, openai:MODEL (any compatible server by OPENAI_BASE_URL), PROVIDER:MODEL."
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout; prose goes to stderr.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, a unique beginning of it, or 'last'.")]
 
@@ -57,26 +58,31 @@ def bare(
 @app.command()
 def chat(
     cards: Annotated[list[str] | None, typer.Argument(metavar="[CARD...]", help="Cards or a data file.")] = None,
+    controller: Annotated[str, typer.Option(metavar="NAME", help=CONTROLLER_HELP)] = "builtin",
 ) -> None:
     """The interactive session."""
     from automl_gpt.agent.chat import chat as talk
     from automl_gpt.agent.session import Session
 
     with Session(_journal()) as session:
+        if controller != "builtin":
+            session.change(controller=controller)
         raise typer.Exit(talk(session, _console(), cards or []))
 
 
 @app.command()
 def run(
     cards: Cards,
-    controller: Annotated[str, typer.Option(help="Who decides: builtin.")] = "builtin",
+    controller: Annotated[str, typer.Option(metavar="NAME", help=CONTROLLER_HELP)] = "builtin",
     time_budget: Annotated[
         str | None,
         typer.Option("--time", help="Time for everything: 90s, 10m, 1h, none. [default: 10m; none with --trials]"),
     ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Train at most this many trials.")] = None,
-    tokens: Annotated[int | None, typer.Option(min=1, help="Budget of LLM tokens (builtin: none used).")] = None,
-    cost: Annotated[float | None, typer.Option(min=0, help="Budget of LLM money in USD (builtin: none used).")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="LLM tokens, in and out; then the built-in one decides.")
+    ] = None,
+    cost: Annotated[float | None, typer.Option(min=0, help="LLM money in USD; then builtin decides.")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric to optimise; default: the card's, or by the task.")] = None,
     require: Annotated[str, typer.Option(help="Requirements in words; every paragraph carries them.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0,
@@ -108,13 +114,25 @@ def run(
 @app.command()
 def resume(
     run_name: RunName,
+    controller: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who decides from here on; default: who did before.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Train without asking.")] = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run after an interruption."""
     from automl_gpt.agent.run import resume_run
 
-    raise typer.Exit(resume_run(_journal(), run_name, _console(as_json), yes, as_json, _since_start()))
+    console = _console(as_json)
+    raise typer.Exit(resume_run(_journal(), run_name, controller, console, yes, as_json, _since_start()))
+
+
+@app.command()
+def replay(run_name: RunName, as_json: Json = False) -> None:
+    """Repeat a run's decisions from the recorded answers of its language model, offline; exit code 1 if they differ."""
+    from automl_gpt.agent.run import replay_run
+
+    raise typer.Exit(replay_run(_journal(), run_name, as_json))
 
 
 @app.command()

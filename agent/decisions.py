@@ -1,24 +1,19 @@
-"""The five tool calls with which a controller decides, and the one validator that every controller's calls pass.
+"""The five tool calls with which a controller decides, and what a controller is.
 
-A call that is not valid raises ToolError with what would be right; a valid one becomes events, which the loop appends
-to the journal before it acts on them. `train` is no decision: the loop carries it out once a proposal is predicted and
-approved.
+`train` is no decision: the loop carries it out once a proposal is predicted and approved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import Hyperparameters
-from automl_gpt.tools.base import parse_arguments
 from automl_gpt.tools.journal import events as e
-from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
-from automl_gpt.tools.log import Interval, Row, TrainingLog
+from automl_gpt.tools.journal.state import RunState, Trial
 
 Decision = Literal["assign_model", "propose_hyperparameters", "predict_log", "revise", "finish"]
 
@@ -26,7 +21,7 @@ Decision = Literal["assign_model", "propose_hyperparameters", "predict_log", "re
 class Arguments(BaseModel):
     """The arguments of a decision: unknown ones are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class AssignModel(Arguments):
@@ -53,8 +48,8 @@ class ProposeHyperparameters(Arguments):
 class Checkpoint(Arguments):
     """One expected row of the validation curve."""
 
-    step: int = Field(ge=1)
-    valid: float
+    step: int = Field(ge=1, description="boosting round, epoch or other step, from 1")
+    valid: float = Field(description="validation score at that step")
     low: float = Field(description="lower end of the 80% interval")
     high: float = Field(description="upper end of the 80% interval")
 
@@ -64,11 +59,11 @@ class Prediction(Arguments):
 
     trial: int
     checkpoints: list[Checkpoint] = Field(default_factory=list[Checkpoint], max_length=12)
-    value: float | None = Field(description="expected best validation score")
-    low: float | None = Field(description="lower end of its 80% interval")
-    high: float | None = Field(description="upper end of its 80% interval")
-    seconds: float = Field(gt=0, description="expected seconds of training")
-    megabytes: float = Field(gt=0, description="expected peak memory")
+    value: float = Field(description="expected best validation score")
+    low: float = Field(description="lower end of its 80% interval")
+    high: float = Field(description="upper end of its 80% interval")
+    seconds: float = Field(gt=0, le=1e8, description="expected seconds of training")
+    megabytes: float = Field(gt=0, le=1e8, description="expected peak memory")
     train: bool = Field(default=True, description="false where the trial is not worth training")
     reason: str = Field(default="", max_length=600)
 
@@ -131,122 +126,43 @@ class Situation:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A controller waits for somebody. `wait(seconds)` waits at most that long, and says whether it is over."""
+
+    wait: Callable[[float], bool]
+
+
+Step = e.Event | Waiting
+"""What comes while a decision is made: events to record at once, and pauses in which the run can go on."""
+Thinking = Generator[Step, None, list[ToolCall]]
+"""A decision that takes its time; it returns the calls."""
+
+
+class NoDecision(Exception):
+    """A controller can't decide now, and has said why in an event; asking it again does not help."""
+
+
 class Controller(Protocol):
-    """Who decides. `name` stands in the journal beside every decision."""
+    """Who decides. `name` stands in the journal beside every decision.
+
+    With a `hybrid` controller the optimiser proposes a part of every batch, and stands in while the controller thinks.
+    """
 
     name: str
+    hybrid: bool
 
-    def decide(self, situation: Situation) -> list[ToolCall]:
-        """Answer with one call of the decision's own tool, or first with calls of inspecting tools."""
+    def ready(self) -> bool:
+        """Say whether it would decide now; a language model that fails does not for a while."""
         ...
 
+    def decide(self, situation: Situation) -> list[ToolCall] | Thinking:
+        """Answer with one call of the decision's own tool, or first with calls of inspecting tools.
 
-def validate(call: ToolCall, situation: Situation, by: str, seeds: Callable[[int], int]) -> list[e.Event]:
-    """Turn a decision into events, or raise ToolError with what would be right."""
-    if call.name != situation.decision:
-        raise ToolError(f"now the decision is {situation.decision}; {call.name} is not asked for")
-    arguments: Any = parse_arguments(call.name, DECISIONS[situation.decision], call.arguments)
-    return _VALIDATORS[situation.decision](arguments, situation, by, seeds)
+        Raises ToolError for an answer that is no call, NoDecision where it can't decide.
+        """
+        ...
 
-
-def _assign(arguments: AssignModel, situation: Situation, by: str, _: Any) -> list[e.Event]:
-    _check_models(arguments.models, situation.eligible, "eligible")
-    return [e.ModelsAssigned(models=tuple(arguments.models), reason=arguments.reason, by=by)]
-
-
-def _check_models(models: list[str], allowed: tuple[str, ...], what: str) -> None:
-    for name in models:
-        if name not in allowed:
-            raise ToolError(f"{name!r} is no {what} model; {what} are: {', '.join(allowed)}")
-    if len(set(models)) < len(models):
-        raise ToolError("a model is named twice")
-
-
-def _propose(
-    arguments: ProposeHyperparameters, situation: Situation, by: str, seeds: Callable[[int], int]
-) -> list[e.Event]:
-    state = situation.state
-    known = {_key(t.model, t.hyperparameters): t.number for t in state.ordered() if not t.withdrawn}
-    number = max(state.trials, default=0)
-    events: list[e.Event] = []
-    for wanted in arguments.configurations:
-        if wanted.model not in state.assigned and wanted.model != TRIVIAL:
-            raise ToolError(f"{wanted.model!r} is not assigned; assigned are: {', '.join(state.assigned)}")
-        full = state.model_cards[wanted.model].complete(wanted.hyperparameters)
-        key = _key(wanted.model, full)
-        if key in known:
-            raise ToolError(
-                f"{wanted.model} with these hyperparameters is trial {known[key]} already; change something"
-            )
-        number += 1
-        known[key] = number
-        events.append(
-            e.TrialProposed(
-                trial=number,
-                model=wanted.model,
-                hyperparameters=full,
-                reason=wanted.reason,
-                by=by,
-                seed=seeds(number),
-            )
-        )
-    return events
-
-
-def _key(model: str, hyperparameters: Mapping[str, object]) -> tuple[object, ...]:
-    return (model, *sorted((name, str(value)) for name, value in hyperparameters.items()))
-
-
-def _predict(arguments: PredictLog, situation: Situation, by: str, _: Any) -> list[e.Event]:
-    asked = {t.number: t for t in situation.trials}
-    given = [p.trial for p in arguments.predictions]
-    if sorted(given) != sorted(asked):
-        raise ToolError(f"one prediction for each of the trials {sorted(asked)} is asked for, not {sorted(given)}")
-    return [_predicted(p, situation.state, by) for p in arguments.predictions]
-
-
-def _predicted(p: Prediction, state: RunState, by: str) -> e.TrialPredicted:
-    metric = state.need_metric()
-    steps = [c.step for c in p.checkpoints]
-    if steps != sorted(set(steps)):
-        raise ToolError(f"trial {p.trial}: the checkpoints' steps must rise")
-    for low, value, high in [(c.low, c.valid, c.high) for c in p.checkpoints] + [(p.low, p.value, p.high)]:
-        if value is not None and (low is None or high is None or not low <= value <= high):
-            raise ToolError(f"trial {p.trial}: the interval {low} to {high} does not hold the value {value}")
-    rows = tuple(
-        Row(step=c.step, metrics={"valid": c.valid}, intervals={"valid": Interval(low=c.low, high=c.high)})
-        for c in p.checkpoints
-    )
-    return e.TrialPredicted(
-        trial=p.trial,
-        log=TrainingLog(origin="predicted", metric=metric.name, direction=metric.direction, rows=rows),
-        value=p.value,
-        low=p.low,
-        high=p.high,
-        seconds=p.seconds,
-        megabytes=p.megabytes,
-        train=p.train,
-        reason=p.reason,
-        by=by,
-    )
-
-
-def _revise(arguments: Revise, situation: Situation, by: str, _: Any) -> list[e.Event]:
-    if arguments.action == "change_models":
-        if not arguments.models:
-            raise ToolError("change_models needs models")
-        _check_models(arguments.models, situation.eligible, "eligible")
-    return [e.Revised(action=arguments.action, models=tuple(arguments.models), reason=arguments.reason, by=by)]
-
-
-def _finish(arguments: Finish, _situation: Situation, by: str, _: Any) -> list[e.Event]:
-    return [e.FinishDecided(ensemble=arguments.ensemble, reason=arguments.reason, by=by)]
-
-
-_VALIDATORS: dict[Decision, Callable[[Any, Situation, str, Callable[[int], int]], list[e.Event]]] = {
-    "assign_model": _assign,
-    "propose_hyperparameters": _propose,
-    "predict_log": _predict,
-    "revise": _revise,
-    "finish": _finish,
-}
+    def judged(self, valid: bool) -> tuple[e.Event, ...]:
+        """Hear whether the decision counted, or was refused twice; return what is to be told about it."""
+        ...

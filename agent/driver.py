@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib import metadata
 from pathlib import Path
 
 from automl_gpt.agent.builtin import BuiltinController
 from automl_gpt.agent.clock import Clock
 from automl_gpt.agent.controller import Loop
-from automl_gpt.agent.decisions import Controller
+from automl_gpt.agent.decisions import Controller, NoDecision, Step
 from automl_gpt.agent.finish import Finisher
+from automl_gpt.agent.llm.connect import connect
+from automl_gpt.agent.llm.controller import LLMController
+from automl_gpt.agent.llm.line import Line, Listener
 from automl_gpt.cards.errors import BudgetError, UserError
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.evaluate.compare import gap
@@ -24,7 +27,7 @@ from automl_gpt.tools.process.machine import cores
 from automl_gpt.tools.tune.experience import similar
 
 CONTROLLERS: dict[str, type[Controller]] = {"builtin": BuiltinController}
-"""Who can decide, by name."""
+"""Who can decide without a language model, by name."""
 EXPERIENCE_LIMIT = 200
 VERSIONS = ("automl-gpt", "lightgbm", "xgboost", "xgboost-cpu", "scikit-learn", "optuna", "numpy", "pandas", "pyarrow")
 
@@ -35,13 +38,52 @@ class Driver:
     `head_start` are seconds of the budget that were used before this object was made.
     """
 
-    def __init__(self, live: LiveRun, server: Server, base: Path | None, head_start: float = 0.0) -> None:
+    def __init__(
+        self,
+        live: LiveRun,
+        server: Server,
+        base: Path | None,
+        head_start: float = 0.0,
+        listener: Listener | None = None,
+    ) -> None:
         self.live, self.state, self.server, self._base = live, live.state, server, base
+        self._listener = listener
         self._lease = acquire(live.journal, live.state.run) if live.state.finished is None else None
         self.clock = Clock(self.state.request.budget, self.state.spent, head_start)
-        controller = CONTROLLERS[self.state.request.controller]()
-        self._loop = Loop(live, controller, BuiltinController(), server, self.clock)
+        self._builtin = BuiltinController()
+        self._loop = Loop(live, self._controller(), self._builtin, server, self.clock)
         self._stopped_by: str | None = None
+
+    def _controller(self) -> Controller:
+        name = self.state.request.controller
+        if name == self._builtin.name:
+            return self._builtin
+        if name in CONTROLLERS:
+            return CONTROLLERS[name]()
+        return LLMController(name, lambda: connect(name, self.live, self.clock, self._listener))
+
+    def use_controller(self, anew: bool = False) -> None:
+        """Let the controller that the request names now decide from here on; `anew`: as if it had never failed."""
+        if anew or self._loop.asking.controller.name != self.state.request.controller:
+            self._loop.asking.controller = self._controller()
+        elif (line := self.plugged()) is not None:
+            line.breaker.close()
+
+    def line(self) -> Generator[Step, None, Line]:
+        """Return the line to the language model; NoDecision where the controller is none, or can't be plugged in."""
+        controller = self._loop.asking.controller
+        if not isinstance(controller, LLMController):
+            raise NoDecision
+        return (yield from controller.line())
+
+    def plugged(self) -> Line | None:
+        """Return the line to the language model, if it is there already."""
+        controller = self._loop.asking.controller
+        return controller.plugged() if isinstance(controller, LLMController) else None
+
+    def predict(self) -> Iterator[e.Event]:
+        """Predict the logs of proposals that have none."""
+        return self._loop.predict()
 
     def release(self) -> None:
         """Give the run back."""

@@ -14,6 +14,8 @@ from automl_gpt.tools.process.client import TaskFailed
 
 PATIENCE_SECONDS = 120.0
 """How long a step of the end may take at the most before it counts as broken."""
+PATIENT_SECONDS = 30.0
+"""With less time than this, no language model is asked how to finish."""
 LEAST_SECONDS = 0.3
 """What the report gets where the budget is spent already."""
 
@@ -32,7 +34,9 @@ class Finisher:
             yield from self._nothing()
             return
         if state.finishing is None:
-            yield from self._loop.decide("finish")
+            left, asking = self._loop.clock.left(), self._loop.asking
+            decide = asking.decide if left is None or left > PATIENT_SECONDS else asking.decide_alone
+            yield from self._loop.patiently(decide("finish"))
         if state.ensemble is None:
             yield from self._choose(state.finishing is None or state.finishing.ensemble)
         if state.test is None and state.need_profile().rows_test:

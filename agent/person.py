@@ -13,14 +13,15 @@ from rich.console import Console
 from rich.text import Text
 
 from automl_gpt.agent.completion import ChoiceCompleter, CommandCompleter
-from automl_gpt.agent.screen.panels import budget_words
+from automl_gpt.agent.screen.budgets import budget_words
+from automl_gpt.agent.screen.keyboard import PROMPT
 from automl_gpt.agent.screen.text import cut, glyphs_for, number, plain
 from automl_gpt.tools.base import home
+from automl_gpt.tools.journal.redact import redact
 
 if TYPE_CHECKING:
     from automl_gpt.agent.session import Session
 
-PROMPT = "you> "
 CARD_LINE = re.compile(r"^(name|description|modality|task|source|target|trainer):(\s|$)")
 
 
@@ -30,11 +31,11 @@ class KeptHistory(FileHistory):
     problem = ""
 
     def store_string(self, string: str) -> None:
-        """Append what was typed."""
+        """Append what was typed, without keys and passwords."""
         if self.problem:
             return
         try:
-            super().store_string(string)
+            super().store_string(redact(string))
         except OSError as error:
             self.problem = error.strerror or str(error)
 
@@ -51,12 +52,13 @@ def open_history(file: Path) -> History:
 
 
 class Terminal:
-    """A person at a terminal."""
+    """A person at a terminal. `begun` is what was typed of the next message already."""
 
     present = True
 
     def __init__(self, session: Session, console: Console) -> None:
         self._session, self._console = session, console
+        self.begun = ""
         self._glyphs = glyphs_for(console)
         self._prompt: PromptSession[str] = PromptSession(
             history=open_history(home() / "history"),
@@ -75,18 +77,19 @@ class Terminal:
 
     def read(self) -> str | None:
         """Return the next message; a paste of several lines is one message."""
+        begun, self.begun = self.begun, ""
         try:
-            return self._prompt.prompt(PROMPT)
+            return self._prompt.prompt(PROMPT, default=begun)
         except EOFError:
             return None
 
-    def ask(self, question: str, choices: Iterable[str] = ()) -> str | None:
+    def ask(self, question: str, choices: Iterable[str] = (), begun: str = "") -> str | None:
         """Ask on a line of its own, which the history does not keep; Ctrl-C and Ctrl-D are no answer."""
         asking: PromptSession[str] = PromptSession(
             history=InMemoryHistory(), completer=ChoiceCompleter(choices), complete_while_typing=False
         )
         try:
-            return asking.prompt(plain(question) + " ")
+            return asking.prompt(plain(question) + " ", default=begun)
         except (EOFError, KeyboardInterrupt):
             return None
 
@@ -101,10 +104,12 @@ def toolbar(session: Session) -> str:
         card = session.data_card
         data = (card.name or str(card.source)) if card else "no data yet: /data CARD or FILE"
         wanted = session.request
-        return f"{data} | metric {wanted.metric or 'auto'} | budget {budget_words(wanted.budget)} | /help"
+        decides = f" | {wanted.controller}" if wanted.controller != "builtin" else ""
+        return f"{data} | metric {wanted.metric or 'auto'} | budget {budget_words(wanted.budget)}{decides} | /help"
     best = state.best() if state.metric else None
     parts = [state.run, state.metric.name if state.metric else "", f"budget {budget_words(state.request.budget)}"]
     parts += [f"best {number(best.value)}"] if best else []
+    parts += [session.controller] if session.controller != "builtin" else []
     parts += ["finished"] if state.finished else []
     return " | ".join(filter(None, parts))
 
@@ -113,6 +118,7 @@ class Pipe:
     """A person, or a program, that sends lines. Each one is repeated, so that the output can be read by itself."""
 
     present = False
+    begun = ""
 
     def __init__(self, stream: TextIO, echo: Callable[[Text], None]) -> None:
         self._stream, self._echo = stream, echo
@@ -137,9 +143,9 @@ class Pipe:
             self._echo(Text(f"{PROMPT}{plain(text)}", style="dim"))
         return text
 
-    def ask(self, question: str, choices: Iterable[str] = ()) -> str | None:
-        """Take the next line as the answer; None at the end."""
-        del choices
+    def ask(self, question: str, choices: Iterable[str] = (), begun: str = "") -> str | None:
+        """Take the next line as the answer; None at the end. Nothing of it can be begun, or completed."""
+        del choices, begun
         answer = self._line()
         self._echo(Text(f"{plain(question)} {plain(answer) if answer is not None else '(no answer)'}"))
         return answer

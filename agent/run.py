@@ -13,9 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
+from automl_gpt.agent.replay import replay
 from automl_gpt.agent.screen import Screen, runs_table, show_state
 from automl_gpt.agent.session import Session
-from automl_gpt.agent.understand import understand
+from automl_gpt.agent.words.understand import understand
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.deliver.predict import predict_file
 from automl_gpt.tools.evaluate.metrics import METRICS
@@ -24,7 +25,7 @@ from automl_gpt.tools.journal.cleaning import clean as free_space
 from automl_gpt.tools.journal.store import Journal
 from automl_gpt.tools.journal.summary import RunSummary
 
-DONE, INTERRUPTED = 0, 130
+DONE, DIFFERS, INTERRUPTED = 0, 1, 130
 
 
 def run_cards(
@@ -53,8 +54,11 @@ def _heed(session: Session, console: Console) -> None:
         return
     models = [card.name for card in session.candidates()]
     done: list[str] = []
-    for intent in understand(text, None, models, list(METRICS)):
-        if intent.kind == "models":
+    for intent in understand(text, None, models, list(METRICS), session.candidates()):
+        if intent.kind == "limit":
+            session.change(**intent.wishes.fields(session.request))
+            done.append(intent.words())
+        elif intent.kind == "models":
             session.change(models=intent.models)
             done.append(intent.words())
         elif intent.kind == "metric" and session.request.metric is None:
@@ -65,25 +69,54 @@ def _heed(session: Session, console: Console) -> None:
     console.print(f"requirements: {told}", markup=False)
 
 
-def resume_run(journal: Journal, run: str, console: Console, yes: bool, as_json: bool, since_start: float) -> int:
-    """Go on with a run, and return the exit code; a finished one is only shown."""
+def resume_run(
+    journal: Journal,
+    run: str,
+    controller: str | None,
+    console: Console,
+    yes: bool,
+    as_json: bool,
+    since_start: float,
+) -> int:
+    """Go on with a run, under another controller where one is named; return the exit code. A finished one is shown."""
     with Session(journal, head_start=since_start) as session:
         state = session.resume(run)
         if state.finished is not None:
             console.print(f"run {state.run} is finished already", markup=False)
             return _result(session, as_json)
+        if controller is not None:
+            session.change(controller=controller)
         return _drive(session, console, yes or state.approved, as_json)
+
+
+def replay_run(journal: Journal, run: str, as_json: bool) -> int:
+    """Replay a run, print what came out, and return the exit code: 1 where something differs."""
+    found = replay(journal.find(run), (stored.event for stored in journal.events(journal.find(run))))
+    if as_json:
+        _print_json(
+            {
+                "run": found.run,
+                "matches": found.matches,
+                "requests": found.calls,
+                "decisions": found.decisions,
+                "differences": found.differences,
+            }
+        )
+    else:
+        sys.stdout.write("\n".join([*found.differences, found.words()]) + "\n")
+    return DONE if found.matches else DIFFERS
 
 
 def _drive(session: Session, console: Console, yes: bool, as_json: bool) -> int:
     stopped: list[int] = []
     with Screen(console, live=console.is_terminal).over(session) as screen:
+        session.on_text = screen.thinking
         _show(screen, session, session.plan())
         if yes:
             session.approve("--yes")
         elif not session.need_state().approved:
             session.wait_for_person()
-            if not screen.ask_approval(session.need_state()):
+            if not screen.ask_approval(session.need_state(), session.edit):
                 raise UserError(f"not approved; the plan is kept: `automl-gpt resume {session.need_state().run}`")
             session.approve()
         with _stopped_by_signals(session) as stopped:

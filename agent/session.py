@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from automl_gpt.agent.decisions import Decision, Situation
+from automl_gpt.agent.clock import Clock
+from automl_gpt.agent.decisions import Decision, Situation, Step
 from automl_gpt.agent.desk import Desk
-from automl_gpt.agent.driver import CONTROLLERS, Driver, take_up, versions
+from automl_gpt.agent.driver import Driver, take_up, versions
+from automl_gpt.agent.frames import trials_frame
+from automl_gpt.agent.ledger import Ledger, Usage, check_money
+from automl_gpt.agent.llm.connect import endpoint_of
+from automl_gpt.agent.llm.line import Line
 from automl_gpt.agent.prompts import paragraph
+from automl_gpt.agent.replay import Replay, replay
+from automl_gpt.agent.request import cards_of, change_metric, check_request, edit, obey, undo
 from automl_gpt.cards.errors import UserError
-from automl_gpt.cards.schema import DataCard, ModelCard
+from automl_gpt.cards.schema import DataCard, Hyperparameters, ModelCard
 from automl_gpt.tools.deliver.predict import Predicted, predict_file
-from automl_gpt.tools.evaluate.metrics import metric_for
 from automl_gpt.tools.evaluate.report import write_report
 from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.limits import check_limits, with_limit
 from automl_gpt.tools.journal.live import LiveRun
-from automl_gpt.tools.journal.state import TRIVIAL, RunState
-from automl_gpt.tools.journal.store import Journal
+from automl_gpt.tools.journal.state import RunState
+from automl_gpt.tools.journal.store import Journal, open_journal
 from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.tune.assignment import eligible
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Session:
     """Reads cards, drives a run, predicts and reports. `head_start` are seconds already used before it was made.
 
+    `server` is a worker server that several sessions share, and that stays when this one is closed.
+
     Use it as a context manager, or call `close`. All errors that a person can mend are UserErrors.
     """
 
-    def __init__(self, journal: Journal, request: e.Request | None = None, head_start: float = 0.0) -> None:
-        self.journal = journal
+    def __init__(
+        self,
+        journal: Journal | None = None,
+        request: e.Request | None = None,
+        head_start: float = 0.0,
+        server: Server | None = None,
+    ) -> None:
+        self.journal = journal or open_journal()
+        self.on_text: Callable[[str, str], None] | None = None
+        """Is told who answers and what has come so far, while a language model answers; then an empty text."""
         self.request = request or e.Request()
-        self.desk = Desk(journal.folder / "cards")
+        self.desk = Desk(self.journal.folder / "cards")
+        self.driving = False
+        """Whether `drive` is under way."""
         self._live: LiveRun | None = None
         self._driver: Driver | None = None
-        self._server: Server | None = None
+        self._server, self._shares_server = server, server is not None
         self._head_start = head_start
 
     def __enter__(self) -> Session:
@@ -47,7 +69,7 @@ class Session:
     def close(self) -> None:
         """End the processes and give the run back; the journal stays open."""
         self._leave()
-        if self._server is not None:
+        if self._server is not None and not self._shares_server:
             self._server.close()
             self._server = None
 
@@ -94,53 +116,37 @@ class Session:
     # -------------------------------------------------------------------------------------------------- the request
 
     def change(self, **fields: Any) -> None:
-        """Change metric, budget, models or controller of the request; UserError where it does not fit."""
+        """Change metric, budget, models, limits or controller of the request; UserError where it does not fit."""
         wanted = self.request.model_copy(update=fields)
-        if wanted.controller not in CONTROLLERS:
-            raise UserError(f"controller {wanted.controller!r} is unknown; there is: {', '.join(CONTROLLERS)}")
-        names = {card.name for card in self.candidates()} - {TRIVIAL}
-        for name in wanted.models:
-            if name not in names:
-                raise UserError(f"there is no model {name!r}; there are: {', '.join(sorted(names))}")
-        self._check_metric(wanted.metric)
+        check_request(wanted, cards_of(self._live) or self.candidates())
+        check_money(wanted, wanted.controller, endpoint_of(wanted.controller), self.journal.folder / "cards")
+        if wanted.metric is not None:
+            change_metric(self._live, wanted.metric)
         if self._live is not None and self._live.state.finished is None:
             self._live.record(e.RequestChanged(request=wanted))
-            self._limit_models(self._live)
+            obey(self._live)
+        elif self._live is not None:
+            self._live.state.request = wanted  # nothing of the run changes any more; who talks about it does
         if self._driver is not None:
             self._driver.clock.total = wanted.budget.seconds
+            self._driver.use_controller(anew="controller" in fields)
         self.request = wanted
 
-    def _check_metric(self, name: str | None) -> None:
-        state = self.state
-        if name is None:
-            return
-        if state is None or state.profile is None or state.finished is not None:
-            _known_metric(name)
-            return
-        metric = metric_for(name, state.profile.task)
-        if metric == state.metric:
-            return
-        if state.done():
-            raise UserError("trials are scored already: start anew with /data to use another metric")
-        self._need_live().record(e.DataProfiled(profile=state.profile, metric=metric.name))
+    def limit(self, parameter: str, low: float | None = None, high: float | None = None, **more: Any) -> None:
+        """Narrow a hyperparameter's range from now on, of every model or of `model`, or to `choices`; no ends: lift it.
 
-    def _limit_models(self, live: LiveRun) -> None:
-        state = live.state
-        if not state.assigned or not state.request.models:
-            return
-        allowed = eligible(state)
-        live.record(e.ModelsAssigned(models=allowed, reason="the person's wish", by="person"))
-        for trial in state.ordered():
-            if trial.status in ("proposed", "predicted") and trial.model not in (*allowed, TRIVIAL):
-                live.record(e.TrialWithdrawn(trial=trial.number))
+        UserError, which names the legal range, where nothing of it would be left.
+        """
+        new = e.Limit(parameter=parameter, low=low, high=high, **more)
+        self.change(limits=with_limit(self.request.limits, new))
 
     def undo(self) -> str:
         """Take back the proposals that are not trained yet; UserError where there are none."""
-        waiting = [t for t in self.state.ordered() if t.status in ("proposed", "predicted")] if self.state else []
-        if not waiting:
-            raise UserError("there is nothing to take back: no proposal waits for its training")
-        self._need_live().record(*(e.TrialWithdrawn(trial=trial.number) for trial in waiting))
-        return "took back " + ", ".join(f"trial {t.number} ({t.model})" for t in waiting)
+        return undo(self._live)
+
+    def edit(self, trial: int, hyperparameters: Hyperparameters) -> list[e.Event]:
+        """Replace a proposal by one with other hyperparameters, and predict its log; UserError where they don't fit."""
+        return [*edit(self._need_live(), trial, hyperparameters), *self._need_driver().predict()]
 
     def said(self, text: str, understood: str) -> None:
         """Note the person's words in the run; later paragraphs carry them."""
@@ -167,6 +173,7 @@ class Session:
     def plan(self) -> Iterator[e.Event]:
         """Decide up to the next training, without training."""
         yield from self.profile()
+        self._need_driver().clock.go_on()
         yield from self._need_driver().plan()
 
     def approve(self, by: str = "person") -> None:
@@ -182,8 +189,12 @@ class Session:
 
     def drive(self) -> Iterator[e.Event]:
         """Drive the approved run to its end; BudgetError where no trial finished. Closing the stream stops the run."""
-        yield from self.profile()
-        yield from self._need_driver().drive()
+        self.driving = True
+        try:
+            yield from self.profile()
+            yield from self._need_driver().drive()
+        finally:
+            self.driving = False
 
     def finish(self, by: str = "person") -> None:
         """End the search: the next `drive` delivers the best of what is trained; UserError where nothing is."""
@@ -251,11 +262,49 @@ class Session:
         state = self.need_state()
         return write_report(state, self.journal.run_folder(state.run))
 
+    def replay(self, run: str = "last") -> Replay:
+        """Repeat a run's decisions from its recorded answers, with no network, and name what differs."""
+        name = self.journal.find(run)
+        return replay(name, (stored.event for stored in self.journal.events(name)))
+
+    def trials(self) -> DataFrame:
+        """Return the current run's trials as a table, one row each, hyperparameters as columns `hp_NAME`."""
+        return trials_frame(self.need_state())
+
+    # ------------------------------------------------------------------------------------------- who decides, and costs
+
+    @property
+    def controller(self) -> str:
+        """The name of the controller in force."""
+        return self.request.controller
+
+    @property
+    def endpoint(self) -> str:
+        """The host that requests to a language model go to; empty without one, or before it is plugged in."""
+        line = self._driver.plugged() if self._driver else None
+        return line.model.endpoint if line else ""
+
+    def usage(self) -> Usage:
+        """Return what the language model calls of the current run used."""
+        line = self._driver.plugged() if self._driver else None
+        if line is not None:
+            return line.ledger.usage()
+        return Ledger(self.state, Clock(self.request.budget), None).usage() if self.state else Usage()
+
+    def line(self) -> Generator[Step, None, Line]:
+        """Return the line to the language model; NoDecision where the controller is none, or can't be plugged in."""
+        return (yield from self._need_driver().line())
+
+    def record(self, *events: e.Event) -> tuple[e.Event, ...]:
+        """Write events into the current run's journal, and return them."""
+        return self._need_live().record(*events)
+
     # --------------------------------------------------------------------------------------------------- the inside
 
     def _begin(self) -> e.Event:
         if self.desk.data_card is None:
             raise UserError("there are no data yet: name a Data Card or a data file")
+        check_limits(self.request, self.candidates())
         file = self.desk.data_file
         started = e.RunStarted(
             data_card=self.desk.data_card,
@@ -273,6 +322,10 @@ class Session:
             self._driver.release()
             self._driver = None
 
+    def _heard(self, who: str, text: str) -> None:
+        if self.on_text is not None:
+            self.on_text(who, text)
+
     def _need_live(self) -> LiveRun:
         if self._live is None:
             raise UserError("there is no run yet: name a Data Card or a data file first")
@@ -280,13 +333,7 @@ class Session:
 
     def _need_driver(self) -> Driver:
         if self._driver is None:
-            self._driver = Driver(self._need_live(), self.warm_up(), self.desk.base, self._head_start)
+            live, server = self._need_live(), self.warm_up()
+            self._driver = Driver(live, server, self.desk.base, self._head_start, self._heard)
             self._head_start = 0.0
         return self._driver
-
-
-def _known_metric(name: str) -> None:
-    try:
-        metric_for(name, "binary")
-    except UserError:
-        metric_for(name, "regression")

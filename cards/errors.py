@@ -3,6 +3,7 @@
     Exception
     ├── UserError           the request is wrong: one clear line for the person, exit code 2
     │   ├── CardError       a card is wrong: names file, line, field and the mend
+    │   ├── QuotingError    the text quotes cells of the data: for the person alone
     │   └── StoreError      the journal can't be used: locked, full, damaged, read-only
     ├── ToolError           a tool call is wrong: a text that a model can act on
     └── BudgetError         the budget ended before any trial finished: exit code 3
@@ -32,6 +33,14 @@ class CardError(UserError):
         place += f":{line}" if line else ""
         place += f": {field}" if field else ""
         super().__init__(f"{place}: {problem}")
+
+
+class QuotingError(UserError):
+    """An error whose text quotes cells of the data, which no model may see; `without_cells` says the same without."""
+
+    def __init__(self, text: str, without_cells: str) -> None:
+        self.without_cells = without_cells
+        super().__init__(text)
 
 
 class StoreError(UserError):

@@ -19,14 +19,18 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from automl_gpt.cards.errors import CardError, UserError
 from automl_gpt.cards.explain import Problem, explain
+from automl_gpt.cards.language_model import LanguageModelCard
 from automl_gpt.cards.schema import DataCard, ModelCard
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MODEL_KEYS = frozenset({"trainer", "search_space"})
 """Keys that only a Model Card has."""
+PRICE_KEYS = frozenset({"input_usd", "output_usd", "cached_input_usd"})
+"""Keys that only a Language Model Card has."""
 
-C = TypeVar("C", DataCard, ModelCard)
+Card = DataCard | ModelCard | LanguageModelCard
+C = TypeVar("C", DataCard, ModelCard, LanguageModelCard)
 _Path = tuple[str | int, ...]
 
 
@@ -40,12 +44,16 @@ def read_model_card(path: Path) -> ModelCard:
     return parse_model_card(read_text(path), path)
 
 
-def read_card(path: Path) -> DataCard | ModelCard:
-    """Read a card of either kind; one with a trainer or a search space is a Model Card."""
-    text = read_text(path)
-    document = _parse(text, path)
-    if MODEL_KEYS & set(document.data):
+def read_card(path: Path) -> Card:
+    """Read a card of any kind: one with a trainer or a search space is a Model Card, one with a price a language
+    model's.
+    """
+    document = _parse(read_text(path), path)
+    keys = set(document.data)
+    if MODEL_KEYS & keys:
         return _validate(ModelCard, document, path)
+    if PRICE_KEYS & keys:
+        return _validate(LanguageModelCard, document, path)
     return _validate(DataCard, document, path)
 
 
@@ -54,7 +62,14 @@ def parse_data_card(text: str, file: Path | None = None) -> DataCard:
     document = _parse(text, file)
     if MODEL_KEYS & set(document.data):
         raise CardError("this is a Model Card (it has a trainer or a search space); a Data Card is needed here", file)
+    if PRICE_KEYS & set(document.data):
+        raise CardError("this is a Language Model Card (it has a price); a Data Card is needed here", file)
     return _validate(DataCard, document, file)
+
+
+def parse_language_model_card(text: str, file: Path | None = None) -> LanguageModelCard:
+    """Read a Language Model Card from text; `file` is what an error names."""
+    return _validate(LanguageModelCard, _parse(text, file), file)
 
 
 def parse_model_card(text: str, file: Path | None = None) -> ModelCard:

@@ -28,6 +28,7 @@ class Command:
     """One slash command: its name without the slash, its arguments and its purpose as /help shows them.
 
     `run` gets what stands after the name. `complete` offers words for the arguments; `paths` adds those of files.
+    `alone` marks what can't be done while a run trains.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Command:
     run: Callable[[Conversation, str], None]
     complete: Callable[[Session], Iterable[str]] = nothing
     paths: bool = False
+    alone: bool = False
 
 
 def split(rest: str) -> list[str]:

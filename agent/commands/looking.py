@@ -1,6 +1,8 @@
-"""Commands that only look: the models, the prompt paragraph, the trials, one trial, reasons, runs."""
+"""Commands that only look: the models, what a controller reads, the trials, one trial, runs."""
 
 from __future__ import annotations
+
+import json
 
 from rich.text import Text
 
@@ -8,8 +10,7 @@ from automl_gpt.agent.commands.command import need_trial, number_in
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.decisions import DECISIONS, Decision
 from automl_gpt.agent.screen import comparison, models_table, runs_table, show_state
-from automl_gpt.agent.screen.panels import facts
-from automl_gpt.agent.screen.text import plain
+from automl_gpt.agent.screen.text import faithful, plain
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.journal.state import RunState, Trial
 
@@ -23,14 +24,49 @@ def models(chat: Conversation, _rest: str) -> None:
 
 
 def prompt(chat: Conversation, rest: str) -> None:
-    """Show the exact paragraph that a controller reads for a decision."""
+    """Show the exact paragraph that a controller reads for a decision, or a request as it was sent."""
+    name, _, more = rest.strip().partition(" ")
+    if name == "sent":
+        _sent(chat, number_in(more))
+        return
     decision = _decision(rest.strip())
     chat.need_card()
     if chat.state is None or chat.state.profile is None:
         chat.show(chat.session.profile())
-    paragraph = chat.session.paragraph(decision)
-    for line in paragraph.splitlines():
-        chat.screen.print(Text(" " * (len(line) - len(line.lstrip())) + plain(line, 100_000)))
+    _word_for_word(chat, chat.session.paragraph(decision))
+
+
+def _word_for_word(chat: Conversation, text: str) -> None:
+    for line in faithful(text):
+        chat.screen.print(Text(line))
+
+
+def _sent(chat: Conversation, call: int | None) -> None:
+    """Show a request to a language model, by default the last one, with all that went along."""
+    asked = chat.session.need_state().asked
+    if not asked:
+        chat.say(
+            "nothing was sent; the built-in controller sends nothing"
+            if chat.session.controller == "builtin"
+            else "nothing was sent yet"
+        )
+        return
+    number = max(asked) if call is None else call
+    if number not in asked:
+        raise UserError(f"there is no request {number}; requests: 1 to {max(asked)}")
+    request, where = asked[number], chat.session.endpoint
+    chat.say(f"request {number} to {request.model}{f' at {where}' if where else ''}: {request.purpose}", "bold")
+    chat.say(f"about {request.tokens_in:,} tokens, an answer of at most {request.tokens_out:,}", "dim")
+    for message in request.messages:
+        answers = f" to call {message.call_id}" if message.call_id else ""
+        chat.say(f"--- {message.role}{answers}", "dim")
+        _word_for_word(chat, message.text)
+        for made in message.calls:
+            arguments = made.raw or json.dumps(made.arguments, ensure_ascii=False)
+            _word_for_word(chat, f"call {made.id}: {made.name} {arguments}")
+    for tool in request.tools:
+        chat.say("--- tool", "dim")
+        _word_for_word(chat, json.dumps(tool, ensure_ascii=False))
 
 
 def _decision(name: str) -> Decision | None:
@@ -74,42 +110,6 @@ def compare(chat: Conversation, rest: str) -> None:
 
 def _compare(chat: Conversation, state: RunState, trial: Trial) -> None:
     chat.screen.print(comparison(state, trial, chat.screen.width, 14, chat.screen.glyphs))
-
-
-def why(chat: Conversation, rest: str) -> None:
-    """Say what was decided last and why, or why one trial was."""
-    number, state = number_in(rest), chat.session.need_state()
-    rows = _reasons_of(need_trial(state, number)) if number is not None else _reasons(state)
-    if not rows:
-        raise UserError("nothing is decided yet: /plan decides, /go trains")
-    chat.screen.print(facts([(name, plain(reason)) for name, reason in rows]))
-
-
-def _reasons_of(trial: Trial) -> list[tuple[str, str]]:
-    rows = [("proposed", f"{trial.proposal.reason or 'no reason given'} (by {trial.proposal.by})")]
-    if trial.prediction is not None:
-        rows.append(("predicted", f"{trial.prediction.reason or 'no reason given'} (by {trial.prediction.by})"))
-        if not trial.prediction.train:
-            rows.append(("skipped", "its forecast could not win"))
-    if trial.end is not None:
-        rows.append((trial.status.replace("_", " "), trial.end.reason or "as planned"))
-    return rows
-
-
-def _reasons(state: RunState) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    if state.assignments:
-        last = state.assignments[-1]
-        rows.append(("models", f"{', '.join(last.models)}: {last.reason} (by {last.by})"))
-    waiting = state.waiting() + state.running()
-    rows += [(f"trial {t.number}", f"{t.model}: {t.proposal.reason} (by {t.proposal.by})") for t in waiting[:4]]
-    if state.revisions:
-        rows.append(("revision", f"{state.revisions[-1].reason} (by {state.revisions[-1].by})"))
-    if state.ensemble is not None:
-        rows.append(("ensemble", f"{state.ensemble.reason} (by {state.ensemble.by})"))
-    if state.finished is not None and state.finished.reason:
-        rows.append(("ended", state.finished.reason))
-    return rows
 
 
 def runs(chat: Conversation, _rest: str) -> None:

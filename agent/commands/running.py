@@ -14,11 +14,11 @@ from rich.text import Text
 
 from automl_gpt.agent.commands.command import reading, split
 from automl_gpt.agent.conversation import Conversation
-from automl_gpt.agent.screen import APPROVAL, is_yes
 from automl_gpt.agent.screen.text import plain
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.journal.state import RunState
 
+INTERRUPTED = 130
 TWICE_SECONDS = 2.0
 """A second Ctrl-C within this time does not wait for an orderly end."""
 
@@ -43,9 +43,8 @@ def go(chat: Conversation, _rest: str) -> None:
     """Plan, ask once, and train until the budget is spent or Ctrl-C."""
     state = _plan(chat)
     if not state.approved:
-        chat.screen.show_plan(state)
         chat.session.wait_for_person()
-        if not is_yes(chat.person.ask(APPROVAL)):
+        if not chat.approved(state):
             chat.say("not trained; the plan is kept: /go asks again", "dim")
             return
         chat.session.approve()
@@ -59,19 +58,15 @@ def finish(chat: Conversation, _rest: str) -> None:
 
 
 def _drive(chat: Conversation) -> None:
-    """Train to the end, or until Ctrl-C."""
+    """Train to the end, or until Ctrl-C; what the person types meanwhile is heard between events."""
     chat.settle()
-    stopped = False
-    with _ctrl_c_stops(chat) as presses:
-        try:
-            with contextlib.closing(_generator(chat)) as steps:
-                for _ in steps:
-                    pass
-        except KeyboardInterrupt:
-            stopped = True
-        finally:
-            chat.screen.close()
-    if stopped or presses:
+    stopped = True
+    with _ctrl_c_stops(chat), chat.busy(), contextlib.suppress(KeyboardInterrupt):
+        with contextlib.closing(_generator(chat)) as steps:
+            for _ in steps:
+                chat.between()
+        stopped = False
+    if stopped or chat.session.need_state().interrupted:
         chat.session.wait_for_person()
         _stopped(chat)
 
@@ -93,12 +88,12 @@ def _stopped(chat: Conversation) -> None:
         chat.screen.show_trials(chat.session.need_state())
     chat.say("stopped; /go goes on", "yellow")
     if not chat.person.present:
-        chat.exit_code, chat.leaving = 130, True
+        chat.exit_code, chat.leaving = INTERRUPTED, True
 
 
 @contextlib.contextmanager
-def _ctrl_c_stops(chat: Conversation) -> Generator[list[float]]:
-    """Let Ctrl-C end the training and not the chat; the times of the presses are handed out."""
+def _ctrl_c_stops(chat: Conversation) -> Generator[None]:
+    """Let Ctrl-C end the training and not the chat, and a request of the system to end both in good order."""
     presses: list[float] = []
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -108,14 +103,19 @@ def _ctrl_c_stops(chat: Conversation) -> Generator[list[float]]:
         presses.append(now)
         chat.session.stop("Ctrl-C")
 
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        chat.exit_code, chat.leaving = INTERRUPTED, True
+        chat.session.stop("the system asked to end")
+
     if threading.current_thread() is not threading.main_thread():
-        yield presses
+        yield
         return
-    before = signal.signal(signal.SIGINT, stop)
+    before = signal.signal(signal.SIGINT, stop), signal.signal(signal.SIGTERM, leave)
     try:
-        yield presses
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
 
 
 def resume(chat: Conversation, rest: str) -> None:

@@ -10,7 +10,7 @@ from automl_gpt.agent.commands.command import is_file, reading, split
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.screen import profile_panel
 from automl_gpt.agent.screen.panels import budget_words, facts
-from automl_gpt.agent.understand import seconds_in
+from automl_gpt.agent.words.understand import seconds_in
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.schema import DataCard, ModelCard
 from automl_gpt.tools.evaluate.metrics import METRICS, fitting

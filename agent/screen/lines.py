@@ -8,13 +8,17 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from automl_gpt.agent.screen.panels import budget_words, one_line, profile_panel
+from automl_gpt.agent.screen.budgets import budget_words, limits_words, warning_words
+from automl_gpt.agent.screen.panels import one_line, profile_panel
+from automl_gpt.agent.screen.reply import Reply
 from automl_gpt.agent.screen.text import UNICODE, Glyphs, cut, interval, number, plain, span
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 
 QUIET = ("builtin", "person", "opening")
 """Whose tool calls are not worth a line."""
+LONG_SECONDS = 10.0
+"""An answer of a language model that took longer than this is worth a line."""
 
 
 def lines(event: e.Event, state: RunState, glyphs: Glyphs = UNICODE) -> list[RenderableType]:
@@ -116,6 +120,8 @@ def _changed(event: e.RequestChanged, _state: RunState, _glyphs: Glyphs) -> list
     wanted = event.request
     parts = [f"metric {wanted.metric}" if wanted.metric else "", f"budget {budget_words(wanted.budget)}"]
     parts += [f"models {', '.join(wanted.models)}"] if wanted.models else []
+    parts += [f"controller {wanted.controller}"] if wanted.controller != "builtin" else []
+    parts += limits_words(wanted)
     return [_note("request", "; ".join(filter(None, parts)))]
 
 
@@ -133,6 +139,32 @@ def _ensemble(event: e.EnsembleChosen, state: RunState, glyphs: Glyphs) -> list[
     return [_note(name, f"{named}{more}; {score}, {best}")]
 
 
+def _answered(event: e.LLMAnswered, state: RunState, glyphs: Glyphs) -> list[RenderableType]:
+    asked = state.asked.get(event.call)
+    name = asked.model if asked else event.model
+    if event.failure:
+        return [Text(plain(event.words or f"{name}: {event.failure}"), style="yellow")]
+    if event.seconds <= LONG_SECONDS:
+        return []
+    return [Text(plain(f"{name}: answered after {span(event.seconds, glyphs)}"), style="dim")]
+
+
+def _switched(event: e.ControllerSwitched, state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    why = f": {event.reason}" if event.reason else ""
+    if event.to == "builtin":
+        return [Text(plain(f"now the built-in controller decides{why}"), style="yellow")]
+    again = any(earlier.to == "builtin" for earlier in state.switches[:-1])
+    return [Text(plain(f"{event.to} decides{' again' if again else ''}{why}"), style="green")]
+
+
+def _budget_warned(event: e.BudgetWarned, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    return [Text(warning_words(event), style="yellow" if event.share >= 0.8 else "dim")]
+
+
+def _replied(event: e.Replied, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    return [Text(f"{plain(event.by)}:", style="dim"), Reply(event.text)]
+
+
 _LINES: dict[str, Callable[[Any, RunState, Glyphs], list[RenderableType]]] = {
     "run_started": _started,
     "data_profiled": _profiled,
@@ -147,4 +179,8 @@ _LINES: dict[str, Callable[[Any, RunState, Glyphs], list[RenderableType]]] = {
     "request_changed": _changed,
     "trial_withdrawn": _withdrawn,
     "ensemble_chosen": _ensemble,
+    "llm_answered": _answered,
+    "controller_switched": _switched,
+    "budget_warned": _budget_warned,
+    "replied": _replied,
 }

@@ -1,35 +1,48 @@
 """The live display while a run trains: a header with the clock, the table of trials, the newest running trial's curves.
 
 Everything but the clock is drawn when an event comes, in the thread that drives the run; a second thread only repeats
-the picture with the time of now, so that it never reads a state that changes.
+the picture with the time of now and the line that is being typed, so that it never reads a state that changes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from automl_gpt.agent.screen.curves import chart, curves_of, legend
-from automl_gpt.agent.screen.keyboard import SilentKeyboard
+from automl_gpt.agent.screen.keyboard import PROMPT, SilentKeyboard
 from automl_gpt.agent.screen.tables import trials_table
-from automl_gpt.agent.screen.text import Glyphs, cut, number, plain, span
+from automl_gpt.agent.screen.text import Glyphs, cut, end_of, number, plain, span
+from automl_gpt.agent.screen.thinking import Thought
 from automl_gpt.tools.journal.state import RunState, Trial
 
 REFRESHES_PER_SECOND = 8
 SHARE_OF_A_CORE = 0.02
 """Pictures are drawn so rarely that they cost no more than this."""
+BEAT_SECONDS, THINKING_BEAT_SECONDS = 1.0, 0.5
+"""How often the clock moves on by itself."""
+LINES_AROUND = 4
+"""Header, clock, the line of who thinks, and the line that is being typed."""
 
 
 class Picture:
-    """What stands on the screen. `elapsed` tells the run's seconds of now."""
+    """What stands on the screen.
 
-    def __init__(self, glyphs: Glyphs, elapsed: Callable[[], float]) -> None:
-        self._glyphs, self._elapsed = glyphs, elapsed
+    `elapsed` tells the run's seconds of now, `thought` who thinks, `typed` the line that is being typed (None: none).
+    """
+
+    def __init__(
+        self, glyphs: Glyphs, elapsed: Callable[[], float], thought: Thought, typed: Callable[[], str | None]
+    ) -> None:
+        self._glyphs, self._elapsed, self._thought, self._typed = glyphs, elapsed, thought, typed
         self._headline = Text()
         self._trials = ""
         self._share_of_trials = 0.0
@@ -44,7 +57,7 @@ class Picture:
         self._budget = state.request.budget.seconds
         self._share_of_trials = done / limit if limit else 0.0
         self._trials = f"{done} of {limit} trials" if limit else f"{done} trial{'s' * (done != 1)}"
-        self._body = _body(state, width, height - 3, self._glyphs)
+        self._body = _body(state, width, height - LINES_AROUND, self._glyphs)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render the picture with the time of now."""
@@ -59,8 +72,18 @@ class Picture:
             grid.append(segment.text.rstrip("\n"), segment.style or "")
         grid.append(" " * (bar - grid.cell_len)).append(text, "dim")
         yield grid
-        yield Text()
+        yield self._thought.headline(options.max_width - 1)
         yield self._body
+        line = self._typed()
+        if line is not None:
+            yield typed_line(line, options.max_width - 1)
+
+
+def typed_line(line: str, width: int) -> Text:
+    """Return the end of the line that is being typed, with a cursor, in one line of the terminal."""
+    text = Text(PROMPT, no_wrap=True, overflow="crop")
+    text.append(end_of(line, max(1, width - cell_len(PROMPT) - 1)))
+    return text.append(" ", "reverse")
 
 
 def headline(state: RunState, width: int, glyphs: Glyphs) -> Text:
@@ -99,14 +122,27 @@ def _curve(trial: Trial, width: int, height: int, glyphs: Glyphs) -> list[tuple[
 
 
 class LiveView:
-    """A `rich.live.Live` that is drawn from events, at most some times a second, and never dearer than its share."""
+    """A `rich.live.Live` that is drawn from events, at most some times a second, and never dearer than its share.
 
-    def __init__(self, console: Console, glyphs: Glyphs, elapsed: Callable[[], float]) -> None:
+    Whoever prints above it holds `lock`. `keyboard` takes what is typed meanwhile.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        glyphs: Glyphs,
+        elapsed: Callable[[], float],
+        thought: Thought | None = None,
+        keyboard: SilentKeyboard | None = None,
+    ) -> None:
         self._console = console
-        self._picture = Picture(glyphs, elapsed)
-        self._live = Live(self._picture, console=console, refresh_per_second=1, transient=True, redirect_stdout=False,
+        self._thought, self._keyboard = thought or Thought(glyphs), keyboard or SilentKeyboard()
+        self._picture = Picture(glyphs, elapsed, self._thought, self._keyboard.line)
+        self._live = Live(self._picture, console=console, auto_refresh=False, transient=True, redirect_stdout=False,
                           redirect_stderr=False)  # fmt: skip
-        self._keyboard = SilentKeyboard()
+        self.lock = threading.RLock()
+        self._ended = threading.Event()
+        self._beat = threading.Thread(target=self._repeat, name="live-view", daemon=True)
         self._next = 0.0
 
     def start(self, state: RunState) -> None:
@@ -114,6 +150,7 @@ class LiveView:
         self._picture.draw(state, self._console.width, self._console.height - 1)
         self._keyboard.start()
         self._live.start(refresh=True)
+        self._beat.start()
 
     def update(self, state: RunState, *, now: bool = False) -> None:
         """Show the state, unless the last picture is too young."""
@@ -121,13 +158,30 @@ class LiveView:
         if began < self._next and not now:
             return
         self._picture.draw(state, self._console.width, self._console.height - 1)
-        self._live.refresh()
+        with self.lock:
+            self._live.refresh()
         ended = time.perf_counter()
         self._next = ended + max(1 / REFRESHES_PER_SECOND, (ended - began) / SHARE_OF_A_CORE)
 
+    def _repeat(self) -> None:
+        """Repeat the picture, with the time of now, when something is typed and otherwise at every beat."""
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone: whoever prints next hears of it
+            while not self._ended.is_set():
+                self._keyboard.wait(THINKING_BEAT_SECONDS if self._thought.active else BEAT_SECONDS)
+                with self.lock:
+                    if not self._ended.is_set():
+                        self._live.refresh()
+
     def stop(self) -> None:
-        """Take the display away."""
+        """Take the display away, and put the terminal back as it was."""
+        self._ended.set()
         try:
-            self._live.stop()
+            self._keyboard.rest()
+            if self._beat.is_alive():  # it must not read the terminal any more when that is put back
+                self._beat.join(1.0)
         finally:
-            self._keyboard.stop()
+            try:
+                with self.lock:
+                    self._live.stop()
+            finally:
+                self._keyboard.stop()

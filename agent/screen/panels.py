@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from automl_gpt.agent.screen.budgets import budget_words
 from automl_gpt.agent.screen.curves import chart, curves_of, legend
 from automl_gpt.agent.screen.tables import forecast_line, status_word, trials_table
 from automl_gpt.agent.screen.text import (
@@ -26,7 +27,7 @@ from automl_gpt.agent.screen.text import (
 )
 from automl_gpt.tools.base import home
 from automl_gpt.tools.data.report import Finding, Profile
-from automl_gpt.tools.journal.events import Budget, RunFinished, Scorecard
+from automl_gpt.tools.journal.events import RunFinished, Scorecard
 from automl_gpt.tools.journal.state import RunState, Trial
 
 LEVELS = {"leak": ("leak", "bold red"), "warning": ("warning", "yellow"), "note": ("note", "dim")}
@@ -90,25 +91,20 @@ def _findings(findings: tuple[Finding, ...]) -> Iterator[tuple[str, Text]]:
         yield "", Text(f"and {len(ordered) - most} more: the report lists all of them", style="dim")
 
 
-def budget_words(budget: Budget) -> str:
-    """Return a budget in words."""
-    parts = [
-        span(budget.seconds) if budget.seconds is not None else "",
-        f"{budget.trials} trial{'s' * (budget.trials != 1)}" if budget.trials is not None else "",
-        f"{budget.tokens:,} tokens" if budget.tokens is not None else "",
-        f"{budget.cost_usd:g} USD" if budget.cost_usd is not None else "",
-    ]
-    return ", ".join(filter(None, parts)) or "no limit"
+def plan_panel(
+    state: RunState, width: int = 80, glyphs: Glyphs = UNICODE, spending: Sequence[tuple[str, str]] = ()
+) -> RenderableType:
+    """Return what would be trained first, the predicted scores, and the estimate of what it costs.
 
-
-def plan_panel(state: RunState, width: int = 80, glyphs: Glyphs = UNICODE) -> RenderableType:
-    """Return what would be trained first, the predicted scores, and the estimate of what it costs."""
+    `spending` are further rows: who decides, and what a language model has cost so far.
+    """
     waiting = state.waiting()
     seconds = sum(t.prediction.seconds for t in waiting if t.prediction)
     first = f"{len(waiting)} trial{'s' * (len(waiting) != 1)} first, about {span(seconds)} of training"
     rows: list[tuple[str, str | Text]] = [
         ("first", first),
         ("budget", f"{budget_words(state.request.budget)} in all, ensemble, test and report included"),
+        *spending,
     ]
     return Group(facts(rows), Text(), trials_table(state, width, 20, glyphs))
 
@@ -180,13 +176,22 @@ def scorecard_panel(scorecard: Scorecard, glyphs: Glyphs = UNICODE) -> Renderabl
                 f"the mean of the trials before would err by {number(scorecard.baseline_mae, glyphs=glyphs)}",
             )
         )
+    if scorecard.shadow_trials:
+        rows.append(("built-in", _shadow(scorecard, glyphs)))
     if scorecard.verdict:
         rows.append(("verdict", scorecard.verdict))
     return facts(rows)
 
 
-def result_panel(state: RunState, glyphs: Glyphs = UNICODE) -> RenderableType:
-    """Return the end of a run: the delivered model, its scores, and why the run ended."""
+def _shadow(scorecard: Scorecard, glyphs: Glyphs) -> str:
+    """Return what the built-in forecasts of the trials that a language model predicted would have been worth."""
+    figures = forecast_line(scorecard.shadow_mae, scorecard.shadow_coverage, scorecard.shadow_rank_correlation, glyphs)
+    trials = f"{scorecard.shadow_trials} trial{'s' * (scorecard.shadow_trials != 1)}"
+    return f"its own forecasts of {trials} that the language model predicted: {figures}"
+
+
+def result_panel(state: RunState, glyphs: Glyphs = UNICODE, spent: str = "") -> RenderableType:
+    """Return the end of a run: the delivered model, its scores, what it used and `spent`, and why it ended."""
     end = state.finished
     if end is None:
         return Text("the run is not finished", style="dim")
@@ -199,7 +204,8 @@ def result_panel(state: RunState, glyphs: Glyphs = UNICODE) -> RenderableType:
         rows.append(("baseline", f"{name} {number(baseline.value, glyphs=glyphs)}, with nothing learned"))
     if state.test is not None:
         rows.append(("test", Text(plain(final_score(state, glyphs)), style="bold")))
-    rows.append(("used", f"{span(end.seconds)}, {end.trials} trial{'s' * (end.trials != 1)}"))
+    used = f"{span(end.seconds)}, {end.trials} trial{'s' * (end.trials != 1)}"
+    rows.append(("used", f"{used}; {spent}" if spent else used))
     if end.reason:
         rows.append(("ended", end.reason))
     return facts(rows)

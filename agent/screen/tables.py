@@ -21,6 +21,9 @@ STYLES = {
     "skipped": "dim", "withdrawn": "dim", "stopped": "yellow",
 }  # fmt: skip
 WIDE, ROOMY = 72, 96
+HOUSE = ("opening", "builtin", "opening/builtin")
+"""Whose trials need no column that names them."""
+BY_WIDTH = 22
 
 
 def status_word(trial: Trial) -> str:
@@ -44,12 +47,15 @@ def trials_table(state: RunState, width: int = 80, limit: int | None = None, gly
     wide = width >= WIDE
     rows = [_cells(t, width, glyphs) for t in shown]
     names = ["#", "model", "predicted", "actual", "gap", "time", *(["status"] if wide else [])]
+    if width >= ROOMY and any(_by(t, glyphs) not in HOUSE for t in shown):
+        names.append("by")
+        rows = [[*row, _by(trial, glyphs)] for trial, row in zip(shown, rows, strict=True)]
     widths = [max([len(name), *(cell_len(row[i]) for row in rows)]) for i, name in enumerate(names)]
     between = (2 if wide else 1) * (len(names) - 1)
     room = max(6, width - between - sum(widths) + widths[1])
     table = _plain_table(wide)
     for name in names:
-        left = name in ("model", "predicted", "status")
+        left = name in ("model", "predicted", "status", "by")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for trial, row in zip(shown, rows, strict=True):
         row[1] = cut(row[1], room, glyphs)
@@ -69,6 +75,13 @@ def _cells(trial: Trial, width: int, glyphs: Glyphs) -> list[str]:
         _time(trial, width, glyphs),
     ]
     return [*row, status_word(trial)] if width >= WIDE else row
+
+
+def _by(trial: Trial, glyphs: Glyphs) -> str:
+    """Return who proposed a trial and who predicted its log; once where it is the same."""
+    proposed, predicted = trial.proposal.by, trial.prediction.by if trial.prediction else trial.proposal.by
+    names = [name.partition(":")[2].rpartition("/")[2] or name for name in dict.fromkeys((proposed, predicted))]
+    return cut("/".join(names), BY_WIDTH, glyphs)
 
 
 def _latest(trials: list[Trial], best: Trial | None, limit: int | None) -> list[Trial]:

@@ -60,12 +60,29 @@ def _harmless(sign: str) -> str:
     return "" if unicodedata.category(sign) == "Cf" else "?"
 
 
+def faithful(text: str, limit: int = 100_000) -> list[str]:
+    """Return foreign text as lines, word for word and blank for blank, without anything that could steer a terminal.
+
+    Of more than `limit` characters the rest is left out, and a last line says so.
+    """
+    kept = ["".join(_harmless(sign) for sign in line).rstrip() for line in text[:limit].expandtabs(4).splitlines()]
+    return [*kept, f"... {len(text) - limit:,} more characters"] if len(text) > limit else kept
+
+
 def cut(text: object, width: int, glyphs: Glyphs = UNICODE) -> str:
     """Return foreign text in at most `width` cells of a terminal, with a mark where something is left out."""
     line = plain(text)
     if cell_len(line) <= width:
         return line
     return set_cell_size(line, max(0, width - 1)).rstrip() + glyphs.dots
+
+
+def end_of(line: str, width: int) -> str:
+    """Return the end of a line that is harmless already, in at most `width` cells of a terminal."""
+    kept = line[-width:] if width > 0 else ""
+    while cell_len(kept) > width:
+        kept = kept[1:]
+    return kept
 
 
 def words(text: object, style: str = "") -> Text:

@@ -1,11 +1,17 @@
 """A small run, built from events by hand, for tests of what decides and what reads."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from automl_gpt.cards.schema import DataCard, ModelCard
 from automl_gpt.tools.data.report import ColumnProfile, Finding, MetaFeatures, Profile
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState, fold
+from automl_gpt.tools.journal.store import Journal, open_journal
 
 
 def model_card(name: str, tasks: tuple[str, ...] = ("classification", "regression")) -> ModelCard:
@@ -83,3 +89,24 @@ def state(begun: list[e.Event]) -> RunState:
 def proposed(number: int, model: str = "boosted", **hyperparameters: object) -> e.TrialProposed:
     full = model_card(model).complete(hyperparameters)  # type: ignore[arg-type]
     return e.TrialProposed(trial=number, model=model, hyperparameters=full, reason="because", by="builtin", seed=number)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = open_journal(folder=tmp_path / "home")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> str:
+    """A card for 240 rows of two noisy classes; two folds, so that trials are short."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 4))
+    frame = pd.DataFrame(x, columns=["a", "b", "c", "d"])
+    frame["colour"] = rng.choice(["red", "green", "blue"], size=240)
+    frame["label"] = np.where(x[:, 0] + x[:, 1] * x[:, 2] + 0.5 * rng.normal(size=240) > 0, "yes", "no")
+    frame.to_csv(tmp_path / "small.csv", index=False)
+    path = tmp_path / "small.yaml"
+    path.write_text("source: small.csv\ntarget: label\nsplit: {kind: random, folds: 2}\n", encoding="utf-8")
+    return str(path)

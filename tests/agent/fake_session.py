@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +16,11 @@ from rich.console import Console
 
 from automl_gpt.agent.chat import chat
 from automl_gpt.agent.desk import Desk
+from automl_gpt.agent.ledger import Usage
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.library import find_card
 from automl_gpt.cards.reader import parse_data_card
-from automl_gpt.cards.schema import DataCard, ModelCard
+from automl_gpt.cards.schema import DataCard, Hyperparameters, ModelCard
 from automl_gpt.tools.evaluate.metrics import metric_for
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
@@ -28,10 +29,17 @@ COLUMNS = ("age", "income", "default")
 
 
 class FakeSession:
-    """Replays the recorded run; `delay` seconds pass between two events of the training."""
+    """Replays the recorded run; `delay` seconds pass between two events of the training.
+
+    Where another controller than the built-in one is wanted, a pretended language model opens the run.
+    """
+
+    endpoint = "models.example"
 
     def __init__(self, delay: float) -> None:
-        self.journal = SimpleNamespace(runs=lambda limit=None: [])
+        self.journal = SimpleNamespace(runs=lambda limit=None: [], events=lambda run: self.happened)
+        self.happened: list[Any] = []
+        self.on_text: Callable[[str, str], None] | None = None
         self.request = e.Request()
         self.state: RunState | None = None
         self.data_card: DataCard | None = None
@@ -67,6 +75,8 @@ class FakeSession:
         for name in fields.get("models") or ():
             if name not in recorded.MODELS:
                 raise UserError(f"there is no model {name!r}")
+        if fields.get("controller") == "oracle":
+            raise UserError("there is no controller 'oracle'")
         if fields.get("metric"):
             fields["metric"] = metric_for(fields["metric"], "binary").name
         self.request = self.request.model_copy(update=fields)
@@ -85,7 +95,38 @@ class FakeSession:
     def _apply(self, events: Iterator[e.Event]) -> Iterator[e.Event]:
         for event in events:
             self.need_state().apply(event)
+            self.happened.append(SimpleNamespace(event=event))
             yield event
+            if isinstance(event, e.LLMAsked):
+                self._answer(event)
+
+    def _answer(self, asked: e.LLMAsked) -> None:
+        for end in range(1, 8):
+            assert self.on_text is not None
+            self.on_text(asked.model, "I look at the \x1b[31mcards\n"[: 4 * end])
+            time.sleep(self.delay)
+        self.on_text(asked.model, "")
+
+    @property
+    def controller(self) -> str:
+        return self.request.controller
+
+    def usage(self) -> Usage:
+        asked = self.state.answered if self.state else {}
+        return Usage(calls=len(asked), tokens_in=900 * len(asked), tokens_out=40 * len(asked), cost_usd=None)
+
+    def edit(self, trial: int, hyperparameters: Hyperparameters) -> list[e.Event]:
+        state = self.need_state()
+        card, old = state.model_cards[state.trials[trial].model], state.trials[trial]
+        full = card.complete({**old.hyperparameters, **hyperparameters})
+        events = list(recorded.trial_events(90 + len(state.trials), card.name, 0.9, 0.9, "finished", 1.0))[:2]
+        events[0] = events[0].model_copy(update={"hyperparameters": full, "by": "person"})
+        return list(self._apply(iter([e.TrialWithdrawn(trial=trial), *events])))
+
+    def replay(self, run: str = "last") -> Any:
+        differences = [] if run == "same" else ["call 2: the table of trials differs"]
+        words = f"{run}: 3 requests and 2 decisions replayed: {'1 differ' if differences else 'all the same'}"
+        return SimpleNamespace(differences=differences, matches=not differences, words=lambda: words)
 
     def profile(self) -> Iterator[e.Event]:
         if self.state is None:
@@ -93,6 +134,8 @@ class FakeSession:
             self.state = RunState("loans-7f3a", begun[0], self.request)
             self.left = iter([*recorded.training(), *recorded.ending()])
             yield begun[0]
+            if self.controller != "builtin":
+                yield from self._apply(iter(recorded.conversing(self.controller)))
             yield from self._apply(iter(begun[1:]))
 
     def plan(self) -> Iterator[e.Event]:

@@ -141,6 +141,26 @@ def beginning() -> Iterator[e.Event]:
     yield e.ModelsAssigned(models=("lightgbm", "xgboost"), reason="trees do well on mixed columns", by="builtin")
 
 
+def conversing(model: str) -> list[e.Event]:
+    """A request to a language model that was answered, and one that failed and was left to the built-in controller."""
+    tool = {"type": "function", "function": {"name": "assign_model", "parameters": {"type": "object"}}}
+    messages = (
+        e.Message(role="system", text="Decide by tool calls.\n\n  Two   blanks stay."),
+        e.Message(role="user", text=f"The column ««{HOSTILE}»»"),
+    )
+    asked = e.LLMAsked(
+        call=1, purpose="assign_model", model=model, mode="tools", context_tokens=8192, output_tokens=1024,
+        prompt_version="1", messages=messages, tools=(tool,), tokens_in=900, tokens_out=512,
+    )  # fmt: skip
+    return [
+        asked,
+        e.LLMAnswered(call=1, tokens_in=900, tokens_out=40, seconds=12.5),
+        asked.model_copy(update={"call": 2}),
+        e.LLMAnswered(call=2, failure="rate_limit", words=f"{model}: too many requests; asked again in 2 s"),
+        e.ControllerSwitched(to="builtin", reason="too many requests"),
+    ]
+
+
 TRIALS = (
     ("baseline", 0.5, 0.5, "finished"),
     ("lightgbm", 0.88, 0.893, "finished"),

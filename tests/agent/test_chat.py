@@ -68,7 +68,7 @@ def piped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done
 def test_a_pipe_carries_out_every_line_and_the_approval_is_the_next_line(piped: Callable[..., Done]) -> None:
     done = piped("/data iris\n/budget 5 trials\n/go\nyes\n/compare 3\n/predict x.csv\n")
     assert "budget 10:00 min, 5 trials" in done.stderr
-    assert "Train? [y/N] yes" in done.stderr
+    assert "Train? [y]es / [e]dit / [n]o / [a]lways yes" in done.stderr
     assert "automl-gpt predict" not in done.stderr and "/predict FILE" in done.stderr
     assert "trial 3 · xgboost · finished" in done.stderr
     assert "x.csv: no such file" in done.stderr
@@ -119,7 +119,7 @@ def test_a_real_pipe_that_is_not_utf8_gets_ascii_on_stderr_and_the_exit_code(tmp
     [
         ("/nonsense", "there is no command /nonsense; /help lists them"),
         ("/trails", "there is no command /trails; did you mean /trials"),
-        ("/re", "did you mean /report or /resume?"),
+        ("/re", "did you mean /report or /resume or /replay?"),
         ("/go", "there are no data yet: /data CARD or FILE names them"),
         ("/trials", "there is no run yet"),
         ("/show 3", "there is no run yet"),
@@ -235,7 +235,7 @@ def test_tab_completes_a_command_and_a_card(terminal: Terminal) -> None:
 
 def test_ctrl_c_stops_the_training_and_not_the_chat_and_go_goes_on(terminal: Terminal) -> None:
     terminal.type("/data iris\r", "/go trains")
-    terminal.type("/go\r", "Train? [y/N]")
+    terminal.type("/go\r", "[a]lways")
     terminal.type("y\r", "running")
     terminal.type(CONTROL_C, "stopped; /go goes on")
     terminal.type("/why 1\r", "reason 1")
@@ -278,7 +278,7 @@ def test_the_toolbar_tells_the_data_and_the_budget(terminal: Terminal) -> None:
 def test_in_60_columns_without_colour_nothing_is_coloured_or_too_wide(home: Path) -> None:
     opened = Terminal(home, 60, SCRIPT, "0.01", NO_COLOR="1")
     opened.type("/data iris\r", "/go trains")
-    opened.type("/go\r", "Train? [y/N]")
+    opened.type("/go\r", "[a]lways")
     opened.type("y\r", "predict  /predict FILE")
     opened.child.close(force=True)
     codes = [int(c) for found in re.findall(r"\x1b\[([0-9;]*)m", opened.raw) for c in found.split(";") if c]
@@ -308,7 +308,7 @@ def test_with_the_real_session_a_csv_becomes_predictions_though_ctrl_c_came_betw
     opened.type("cells.csv\r", "column to predict [target]")
     opened.type("\r", "/go trains")
     opened.type("60 seconds, only xgboost and lightgbm\r", "understood: budget in seconds 60; models xgboost, lightgbm")
-    opened.type("/go\r", "Train? [y/N]")
+    opened.type("/go\r", "[a]lways")
     opened.type("y\r", "finished")
     opened.type(CONTROL_C, "stopped; /go goes on")
     opened.type("/budget 1 trials\r", "budget 60 s, 1 trial,")
@@ -324,7 +324,8 @@ def test_with_the_real_session_a_csv_becomes_predictions_though_ctrl_c_came_betw
 
 def test_the_chat_has_the_promised_commands_and_help_tells_each() -> None:
     promised = "help data models prompt plan go trials show compare budget metric model undo resume runs report predict"
-    assert {command.name for command in COMMANDS} == {*promised.split(), "finish", "why", "quit"}
+    later = "finish why quit cost controller limit replay"
+    assert {command.name for command in COMMANDS} == set(f"{promised} {later}".split())
     assert all(command.help for command in COMMANDS)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from automl_gpt.agent.decisions import Situation, ToolCall, validate
+from automl_gpt.agent.decisions import Situation, ToolCall
+from automl_gpt.agent.validation import validate
 from automl_gpt.cards.errors import ToolError
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,44 +15,7 @@ from automl_gpt.cards.errors import BudgetError, UserError
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.journal.store import Journal, open_journal
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    opened = open_journal(folder=tmp_path / "home")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def card(tmp_path: Path) -> str:
-    """A card for 240 rows of two noisy classes; two folds, so that trials are short."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(240, 4))
-    frame = pd.DataFrame(x, columns=["a", "b", "c", "d"])
-    frame["colour"] = rng.choice(["red", "green", "blue"], size=240)
-    frame["label"] = np.where(x[:, 0] + x[:, 1] * x[:, 2] + 0.5 * rng.normal(size=240) > 0, "yes", "no")
-    frame.to_csv(tmp_path / "small.csv", index=False)
-    path = tmp_path / "small.yaml"
-    path.write_text("source: small.csv\ntarget: label\nsplit: {kind: random, folds: 2}\n", encoding="utf-8")
-    return str(path)
-
-
-def begin(journal: Journal, card: str, **request: Any) -> Session:
-    budget = request.pop("budget", e.Budget(seconds=None, trials=5))
-    session = Session(journal, e.Request(budget=budget, workers=1, **request))
-    session.read(card)
-    return session
-
-
-def drive(session: Session) -> RunState:
-    with session:
-        for _ in session.plan():
-            pass
-        session.approve()
-        for _ in session.drive():
-            pass
-        return session.need_state()
+from tests.agent.small_run import begin, drive, shared_server
 
 
 def facts(state: RunState) -> list[Any]:
@@ -120,7 +81,7 @@ def test_a_run_that_is_left_in_the_middle_goes_on_as_if_nothing_had_happened(
                 session.stop()
         run = session.need_state().run
         assert session.need_state().interrupted
-    again = Session(journal)
+    again = Session(journal, server=shared_server())
     again.resume(run)
     state = drive(again)
     assert facts(state) == facts(whole)
@@ -143,6 +104,15 @@ class Stubborn:
     """A controller that proposes nonsense; everything else it leaves to the built-in one."""
 
     name = "stubborn"
+
+    def judged(self, valid: bool) -> tuple[e.Event, ...]:
+        del valid
+        return ()
+
+    hybrid = False
+
+    def ready(self) -> bool:
+        return True
 
     def decide(self, situation: Situation) -> list[ToolCall]:
         if situation.decision == "propose_hyperparameters":
@@ -172,7 +142,7 @@ def test_a_wrong_wish_is_one_line(journal: Journal, card: str) -> None:
     session = begin(journal, card)
     with pytest.raises(UserError, match="there is no model 'gpt'"):
         session.change(models=("gpt",))
-    with pytest.raises(UserError, match="controller 'oracle' is unknown"):
+    with pytest.raises(UserError, match="controller 'oracle': write PROVIDER:MODEL"):
         session.change(controller="oracle")
     with pytest.raises(UserError, match="metric 'beauty'"):
         session.change(metric="beauty")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl_gpt.agent.understand import Intent, understand
+from automl_gpt.agent.words.understand import Intent, understand
 from automl_gpt.tools.evaluate.metrics import METRICS
 
 MODELS = ("lightgbm", "xgboost", "random_forest", "extra_trees", "logistic_regression", "knn", "mlp", "baseline")

@@ -23,9 +23,11 @@ from automl_gpt.tools.evaluate.bootstrap import difference
 from automl_gpt.tools.evaluate.metrics import METRICS, score
 from automl_gpt.tools.evaluate.words import figure, signed
 from automl_gpt.tools.journal.events import Member
+from automl_gpt.tools.journal.limits import delivery_limits
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
 from automl_gpt.tools.train.protocol import Prediction
+from automl_gpt.tools.tune.allowed import deliverable
 
 CANDIDATES = 25
 FAMILIES, NEAR_BEST = 3, 0.85
@@ -64,9 +66,9 @@ def choose(
 ) -> Chosen:
     """Choose the models to deliver among the run's complete trials.
 
-    The card's limits on seconds and megabytes hold for the ensemble as a whole. `seconds_left` until the run must end
-    keeps out members that could not predict the test split in time. `single` asks for the best single model. Raises
-    BudgetError where no trial is complete.
+    The card's and the person's limits on seconds and megabytes hold for the ensemble as a whole. `seconds_left` until
+    the run must end keeps out members that could not predict the test split in time. `single` asks for the best single
+    model. Raises BudgetError where no trial is complete.
     """
     trials = _candidates(state, run_folder, prepared, metric)
     if not trials:
@@ -229,7 +231,7 @@ def _candidates(state: RunState, run_folder: Path, prepared: Prepared, metric: M
     shape = (rows, classes) if classes else (rows,)
     complete = [t for t in state.done() if t.complete and t.value is not None]
     complete.sort(key=lambda t: (-metric.sign * (t.value or 0.0), t.number))
-    real = _varied([t for t in complete if t.model != TRIVIAL])
+    real = _varied(state, [t for t in complete if t.model != TRIVIAL])
     sound: list[Trial] = []
     for trial in [*real, *[t for t in complete if t.model == TRIVIAL]]:
         if len(sound) == CANDIDATES or (sound and trial.model == TRIVIAL):
@@ -241,10 +243,14 @@ def _candidates(state: RunState, run_folder: Path, prepared: Prepared, metric: M
     return sound
 
 
-def _varied(ranked: list[Trial]) -> list[Trial]:
-    """Return the candidates: the best trial of each model, and the best of the others; best first."""
-    firsts = {t.model: t.number for t in reversed(ranked)}
-    others = [t.number for t in ranked if t.number not in firsts.values()]
+def _varied(state: RunState, ranked: list[Trial]) -> list[Trial]:
+    """Return the candidates: the best trial of each model, and the best of the others; best first.
+
+    Those that keep the limits go before those that don't, so that a small model is not crowded out by large ones.
+    """
+    kept = sorted(ranked, key=lambda t: not deliverable(state, t))
+    firsts = {t.model: t.number for t in reversed(kept)}
+    others = [t.number for t in kept if t.number not in firsts.values()]
     taken = {*firsts.values(), *others[: max(0, CANDIDATES - len(firsts))]}
     return [t for t in ranked if t.number in taken]
 
@@ -252,7 +258,7 @@ def _varied(ranked: list[Trial]) -> list[Trial]:
 def _costs(
     state: RunState, run_folder: Path, trials: list[Trial], prepared: Prepared, seconds_left: float | None
 ) -> Costs:
-    limits = state.data_card.limits
+    limits = delivery_limits(state.data_card, state.request)
     most = [np.inf, np.inf]
     if limits.seconds_per_1000 is not None:
         most[0] = limits.seconds_per_1000 / 1000

@@ -151,7 +151,7 @@ class MakeDataCard(BaseModel):
 
 
 class MadeDataCard(BaseModel):
-    """The card that was written."""
+    """The card that was written; a model is not given the text: `profile_data` shows it what is in the data."""
 
     model_config = ConfigDict(frozen=True)
     file: str
@@ -159,11 +159,17 @@ class MadeDataCard(BaseModel):
     text: str
 
 
-@tool("make_data_card", MakeDataCard, inspects=False)
+def _without_text(made: MadeDataCard) -> MadeDataCard:
+    """Leave out the text, which quotes labels of few rows: a model profiles the card instead."""
+    return made.model_copy(update={"text": ""})
+
+
+@tool("make_data_card", MakeDataCard, inspects=False, for_model=_without_text)
 def make_data_card(arguments: MakeDataCard, context: Context) -> MadeDataCard:
     """Write a Data Card for a data file: column types, labels, missing values, a metric, and what was inferred."""
-    data = arguments.data_file.expanduser()
-    file = arguments.out or data.with_name(_name(data.name.split(".")[0]) + ".yaml")
+    data = context.readable(arguments.data_file)
+    folder = context.directory if context.for_model else data.parent
+    file = context.writable(arguments.out or folder / (_name(data.name.split(".")[0]) + ".yaml"))
     if file.exists():
         raise UserError(f"{file}: exists already; remove it, or name another file")
     text = draft_card(data, arguments.target, folder=file.parent)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from automl_gpt.cards.errors import UserError
+from automl_gpt.cards.errors import QuotingError, UserError
 from automl_gpt.tools.data.sniff import Format, ragged_line, sniff
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "?")
@@ -169,4 +169,4 @@ def _in_words(error: Exception, path: Path, form: Format) -> UserError:
                 f"{path}:{line}: {cells} cells where the header has {len(form.names)} (delimiter {form.delimiter!r}); "
                 "mend that line"
             )
-    return UserError(f"{path}: not readable as a table: {text[:160]}")
+    return QuotingError(f"{path}: not readable as a table: {text[:160]}", f"{path}: not readable as a table")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_gpt.cards.errors import UserError
+from automl_gpt.cards.errors import QuotingError, UserError
 from automl_gpt.cards.schema import DataCard, Scalar
 from automl_gpt.tools.data.report import Finding
 from automl_gpt.tools.data.values import as_numbers, kind_of, level_text, levels
@@ -145,7 +145,8 @@ def _checked(
         foreign = [level_text(label) for label in labels if level_text(label) not in legal]
         if foreign:
             shown = ", ".join(map(repr, foreign[:5])) + (", …" if len(foreign) > 5 else "")
-            raise UserError(f"card: label_space lacks values that target {name!r} has: {shown}")
+            text = f"card: label_space lacks values that target {name!r} has"
+            raise QuotingError(f"{text}: {shown}", text)
         absent = sorted(legal - {level_text(label) for label in labels})
         if absent:
             text = f"labels of the label space that never occur, so can't be learnt: {', '.join(absent[:5])}"
@@ -162,7 +163,8 @@ def _positive(labels: tuple[Scalar, ...], counts: NDArray[np.intp], card: DataCa
     if card.positive_class is not None:
         word = level_text(card.positive_class)
         if word not in words:
-            raise UserError(f"card: positive_class: {word!r} is none of the labels: {', '.join(words)}")
+            text = f"card: positive_class: {word!r} is none of the labels"
+            raise QuotingError(f"{text}: {', '.join(words)}", text)
         return words.index(word), ()
     lower = [word.lower() for word in words]
     for word in _POSITIVE:

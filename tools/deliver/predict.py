@@ -45,10 +45,25 @@ def predict_file(model_folder: Path, file: Path, out: Path | None = None, thread
 
 
 def model_folder(name: str, context: Context) -> Path:
-    """Return the folder of a delivered model: a folder as it is named, else that of a run."""
-    if Path(name).is_dir() or context.journal is None:
-        return Path(name)
+    """Return the folder of a delivered model: a folder as it is named, else that of a run.
+
+    A model names the run that it works in, or what the person named; ToolError for anything else.
+    """
+    if context.journal is not None and (name == context.run or (context.named and Path(name) in context.named)):
+        folder = context.journal.run_folder(name) / "model"
+        if folder.is_dir():
+            return folder
+    place = context.readable(name)
+    if place.is_dir() or context.journal is None or context.for_model:
+        return place
     return context.journal.run_folder(context.journal.find(name)) / "model"
+
+
+def _output(wanted: str | None, file: Path, context: Context) -> Path | None:
+    """Return where to write: beside the input by default, in the run's folder where a model calls."""
+    if wanted is None and context.for_model:
+        wanted = default_out(file).name
+    return context.writable(wanted) if wanted is not None else None
 
 
 def _column_notes(bundle: Bundle, columns: list[str]) -> list[str]:
@@ -146,6 +161,7 @@ class PredictionsWritten(BaseModel):
 @tool("predict", PredictArguments, inspects=False)
 def predict(arguments: PredictArguments, context: Context) -> PredictionsWritten:
     """Predict the rows of a file with a delivered model and write the predictions to a file of the same format."""
-    out = Path(arguments.out) if arguments.out else None
-    done = predict_file(model_folder(arguments.model, context), Path(arguments.file), out, context.threads)
+    file = context.readable(arguments.file)
+    out = _output(arguments.out or None, file, context)
+    done = predict_file(model_folder(arguments.model, context), file, out, context.threads)
     return PredictionsWritten(rows=done.rows, out=str(done.out), notes=done.notes)

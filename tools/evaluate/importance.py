@@ -58,7 +58,7 @@ def hyperparameters(state: RunState) -> dict[str, tuple[Importance, ...]]:
     score the same, or never vary, is left out.
     """
     found: dict[str, tuple[Importance, ...]] = {}
-    for name, card in state.model_cards.items():
+    for name, card in ((card.name, card) for card in state.started.model_cards):
         trials = [t for t in state.done() if t.model == name and t.end is not None and t.end.status != "pruned"]
         if len(trials) >= LEAST_TRIALS and len({t.value for t in trials}) > 1:
             values = _anova(card, trials, state)

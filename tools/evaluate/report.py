@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from automl_gpt.cards.errors import ToolError, UserError
 from automl_gpt.cards.schema import Hyperparameters
-from automl_gpt.tools.base import Context, tool
+from automl_gpt.tools.base import PATH_SHOWN, Context, tool
 from automl_gpt.tools.compose.decision import decide
 from automl_gpt.tools.compose.ensemble import out_of_fold
 from automl_gpt.tools.data.prepared import Prepared, open_prepared
@@ -26,6 +26,7 @@ from automl_gpt.tools.tune.current import current_state
 
 CURVES = 6
 """Trials whose curves are drawn: the best ones."""
+LONGEST_NAME = 200
 MOST_ROWS = 400
 """Trials in the table; of more, the best ones."""
 
@@ -104,8 +105,7 @@ def _table(state: RunState) -> list[TrialRow]:
 
 
 def _changed(state: RunState, trial: Trial) -> Hyperparameters:
-    card = state.model_cards.get(trial.model)
-    default = card.default() if card else {}
+    default = next((card.default() for card in state.started.model_cards if card.name == trial.model), {})
     return {name: value for name, value in trial.hyperparameters.items() if default.get(name) != value}
 
 
@@ -226,6 +226,9 @@ def report(arguments: ReportArguments, context: Context) -> ReportWritten:
     journal, run = context.need_run()
     folder = journal.run_folder(run)
     out = None if arguments.out is None else folder / arguments.out
-    if out is not None and out.resolve().parent != folder.resolve():
-        raise ToolError(f"report: out: {arguments.out!r} is not in the run's folder; give a file name alone")
+    if out is not None and (out.resolve().parent != folder.resolve() or len(out.name) > LONGEST_NAME):
+        shown = repr(arguments.out)[:PATH_SHOWN]
+        raise ToolError(f"report: out: {shown} is not in the run's folder; give a file name alone")
+    if out is not None and context.for_model and out.suffix.lower() != ".html":
+        raise ToolError("report: out: give a name that ends in .html")
     return ReportWritten(path=str(write_report(current_state(context), folder, out)))

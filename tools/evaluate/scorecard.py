@@ -1,11 +1,14 @@
-"""What the forecasts of a run were worth, beside the plain guess: as good as the mean of the trials before."""
+"""What the forecasts of a run were worth, beside the plain guess: as good as the mean of the trials before.
+
+Trials whose log a language model predicted are also compared with what the built-in forecast said of them before.
+"""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +16,8 @@ from automl_gpt.tools.journal.events import Scorecard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.log import Gap
 
+ENOUGH_TO_COMPARE = 3
+"""Trials with two forecasts from which on it is said whose were better."""
 ENOUGH = 10
 """Trials from which on there is a verdict."""
 _NEAR = 0.1
@@ -33,6 +38,9 @@ def scorecard(state: RunState) -> Scorecard:
     plain = [abs(a - float(np.mean(actual[:i]))) for i, a in enumerate(actual) if i]
     coverage = sum(g.covered for g in gaps) / len(gaps)
     baseline = float(np.mean(plain)) if plain else None
+    shadows = _shadows(state)
+    words = [_verdict(float(np.mean(errors[1:])), baseline, coverage)] if len(gaps) >= ENOUGH and baseline else []
+    words += [_comparison(shadows)] if len(shadows) >= ENOUGH_TO_COMPARE else []
     return Scorecard(
         trials=len(gaps),
         mae=float(np.mean(errors)),
@@ -40,7 +48,47 @@ def scorecard(state: RunState) -> Scorecard:
         interval_score=float(np.mean([g.interval_score for g in gaps])),
         rank_correlation=_rank_correlation([g.predicted for g in gaps], actual),
         baseline_mae=baseline,
-        verdict=_verdict(float(np.mean(errors[1:])), baseline, coverage) if len(gaps) >= ENOUGH and baseline else "",
+        verdict=" ".join(words),
+        shadow_trials=len(shadows),
+        shadow_mae=float(np.mean([abs(s.error) for s in shadows])) if shadows else None,
+        shadow_coverage=sum(s.covered for s in shadows) / len(shadows) if shadows else None,
+        shadow_rank_correlation=_rank_correlation([s.predicted for s in shadows], [s.actual for s in shadows]),
+    )
+
+
+class _Shadow(NamedTuple):
+    """A trial that a language model predicted: the built-in forecast's figures, the model's error, who it was."""
+
+    predicted: float
+    actual: float
+    error: float
+    covered: bool
+    model_error: float
+    by: str
+
+
+def _shadows(state: RunState) -> list[_Shadow]:
+    """Return the trials with a sound gap of which the built-in forecast had a shadow prediction."""
+    found: list[_Shadow] = []
+    for trial in state.ordered():
+        gap, said = trial.gap, trial.shadow
+        if trial.model == TRIVIAL or gap is None or said is None or said.value is None or not _sound(gap):
+            continue
+        low, high = said.low, said.high
+        covered = low is not None and high is not None and low <= gap.actual <= high
+        by = trial.prediction.by if trial.prediction else ""
+        found.append(_Shadow(said.value, gap.actual, gap.actual - said.value, covered, abs(gap.error), by))
+    return found
+
+
+def _comparison(shadows: Sequence[_Shadow]) -> str:
+    """Say in one sentence whose forecasts of the same trials were better."""
+    model, builtin = float(np.mean([s.model_error for s in shadows])), float(np.mean([abs(s.error) for s in shadows]))
+    names = sorted({s.by for s in shadows})
+    word = "better than" if model < builtin else "worse than" if model > builtin else "as good as"
+    return (
+        f"Of the same {len(shadows)} trials, the forecasts of {' and '.join(names)} were {word} the built-in ones: "
+        f"mean error {model:.3g} to {builtin:.3g}."
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from automl_gpt.cards.errors import StoreError
+from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.evaluate.metrics import METRICS
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import TRIVIAL
@@ -17,6 +18,12 @@ from automl_gpt.tools.journal.tables import tables, upsert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Update
+
+
+_ABOUT_LENGTH, _DESCRIPTION_LENGTH = 1000, 700
+"""Characters of the text about a data set that are kept, and of its description in it, so that columns find room."""
+_MOST_TOKENS = 10**12
+"""What a single call is counted as at the most, so that no server's figure is too large for a column."""
 
 
 def as_text(value: Any) -> str:
@@ -48,7 +55,8 @@ class Derivation:
     def begin(self, events: int) -> None:
         """Insert the row of a run that has so many events, all else to be derived; IntegrityError where it exists."""
         row = {"run": self.run, "events": events, "started": 0.0, "name": "", "status": "running", "controller": ""}
-        self.connection.execute(self.tables.runs.insert().values(**row, hyperparameters="{}", trials=0, seconds=0.0))
+        zeros = {"trials": 0, "seconds": 0.0, "tokens_in": 0, "tokens_out": 0, "cost_usd": 0.0}
+        self.connection.execute(self.tables.runs.insert().values(**row, **zeros, hyperparameters="{}"))
 
     def apply(self, event: e.Event, time: float) -> None:
         """Write what one event changes."""
@@ -70,6 +78,17 @@ class Derivation:
         """Return an update of one trial's row."""
         trials = self.tables.trials
         return trials.update().where(trials.c.run == self.run, trials.c.trial == number)
+
+    def start(self) -> e.RunStarted:
+        """Return the run's first event, which stands in the journal before all others are derived."""
+        from sqlalchemy import select
+
+        stored = self.tables.events.c
+        first = select(stored.seq, stored.body).where(stored.run == self.run).order_by(stored.seq).limit(1)
+        seq, body = self.connection.execute(first).one()
+        event = read_event(self.run, seq, body)
+        assert isinstance(event, e.RunStarted), f"run {self.run} does not begin with its start"
+        return event
 
     def refresh(self) -> None:
         """Derive the run's best trial, its baseline and the number of its scored trials."""
@@ -135,9 +154,18 @@ def _data_profiled(d: Derivation, event: e.DataProfiled, time: float) -> None:
     direction = METRICS[event.metric].direction
     d.update_run(name=p.name, fingerprint=p.fingerprint, task=p.task, metric=event.metric, direction=direction)
     row = {"fingerprint": p.fingerprint, "name": p.name, "task": p.task, "profiled": time}
-    row["meta"] = as_text(p.meta.model_dump())
+    row |= {"meta": as_text(p.meta.model_dump()), "about": _about(d.start(), p)}
     upsert(d.connection, datasets, row, newer=datasets.c.profiled <= time)
     d.refresh()
+
+
+def _about(start: e.RunStarted, profile: Profile) -> str:
+    """Say in a text what a data set is about: by it, similar ones are found."""
+    inputs = ", ".join(column.name for column in profile.columns if column.role == "input")
+    described = start.data_card.description[:_DESCRIPTION_LENGTH]
+    parts = (profile.name, f"target: {profile.target}", described, f"inputs: {inputs}")
+    lines = [" ".join(part.replace("\0", " ").split()) for part in parts]
+    return "\n".join(line for line in lines if line)[:_ABOUT_LENGTH]
 
 
 def _trial_proposed(d: Derivation, event: e.TrialProposed, _time: float) -> None:
@@ -195,6 +223,15 @@ def _test_looked(d: Derivation, event: e.TestLooked, _time: float) -> None:
     d.update_run(test=_number(event.value))
 
 
+def _llm_answered(d: Derivation, event: e.LLMAnswered, _time: float) -> None:
+    """Add what a call used; the cost of a run stays unknown once that of a call is."""
+    used_in, used_out = (min(max(0, n), _MOST_TOKENS) for n in (event.tokens_in, event.tokens_out))
+    cost = _number(event.cost_usd)
+    runs = d.tables.runs.c
+    total = runs.cost_usd + cost if cost is not None else None if used_in + used_out else runs.cost_usd
+    d.update_run(tokens_in=runs.tokens_in + used_in, tokens_out=runs.tokens_out + used_out, cost_usd=total)
+
+
 def _run_finished(d: Derivation, event: e.RunFinished, time: float) -> None:
     card = event.scorecard
     d.update_run(
@@ -226,6 +263,7 @@ _CHANGES: dict[str, Callable[[Derivation, Any, float], None]] = {
     "interrupted": _interrupted,
     "resumed": _resumed,
     "test_looked": _test_looked,
+    "llm_answered": _llm_answered,
     "run_finished": _run_finished,
 }
 

@@ -8,38 +8,32 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from automl_gpt.cards.schema import DataCard, Hyperparameters, ModelCard
 from automl_gpt.tools.data.report import Profile
+from automl_gpt.tools.journal.llm_events import (
+    BudgetWarned,
+    Call,
+    ControllerSwitched,
+    DecisionAsked,
+    LLMAnswered,
+    LLMAsked,
+    Message,
+    Replied,
+)
+from automl_gpt.tools.journal.record import Record
+from automl_gpt.tools.journal.wanted import Budget, Limit, Request
 from automl_gpt.tools.log import Gap, Row, Status, TrainingLog
 
-
-class Record(BaseModel):
-    """A part of an event: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
-
-
-class Budget(Record):
-    """What a run may cost. None: no limit of that kind."""
-
-    seconds: float | None = 600.0
-    trials: int | None = None
-    tokens: int | None = None
-    cost_usd: float | None = None
-
-
-class Request(Record):
-    """What the person asked for."""
-
-    metric: str | None = None
-    require: str = ""
-    seed: int = 0
-    budget: Budget = Budget()
-    controller: str = "builtin"
-    models: tuple[str, ...] = ()
-    workers: int | None = None
+__all__ = [
+    "EVENT", "Budget", "BudgetWarned", "Call", "ControllerSwitched", "DataProfiled", "DecisionAsked",
+    "DecisionRefused", "EnsembleChosen", "Event", "ExperienceFound", "FinishDecided", "Interrupted",
+    "LLMAnswered", "LLMAsked", "Limit", "LogsCompared", "Member", "Message", "ModelsAssigned", "Record",
+    "Replied", "Request", "RequestChanged", "Resumed", "Revised", "RowsLogged", "RunFinished", "RunStarted",
+    "Said", "Scorecard", "ShadowPredicted", "SimilarTrial", "TestLooked", "ToolCalled", "TrainingApproved",
+    "TrialFinished", "TrialPredicted", "TrialProposed", "TrialStarted", "TrialWithdrawn", "Warned",
+]  # fmt: skip
 
 
 class RunStarted(Record):
@@ -77,6 +71,7 @@ class SimilarTrial(Record):
     rows: int
     columns: int
     distance: float
+    about: str = ""
 
 
 class ExperienceFound(Record):
@@ -126,6 +121,22 @@ class TrialPredicted(Record):
     audit: bool = False
     reason: str
     by: str
+
+
+class ShadowPredicted(Record):
+    """What the built-in forecast says of a trial that a language model predicted: to compare the two.
+
+    It is never shown to the model.
+    Fields as in TrialPredicted.
+    """
+
+    kind: Literal["shadow_predicted"] = "shadow_predicted"
+    trial: int
+    log: TrainingLog
+    value: float | None
+    low: float | None
+    high: float | None
+    seconds: float
 
 
 class TrainingApproved(Record):
@@ -306,7 +317,8 @@ class TestLooked(Record):
 class Scorecard(Record):
     """What the pre-training forecasts of a run were worth: figures from one trial on, a verdict from ten on.
 
-    `baseline_mae` is the error of the plain guess "as good as the mean of the trials so far".
+    `baseline_mae` is the error of the plain guess "as good as the mean of the trials so far". The `shadow_` figures are
+    those of the built-in forecasts of the trials that a language model predicted.
     """
 
     trials: int
@@ -316,6 +328,10 @@ class Scorecard(Record):
     rank_correlation: float | None = None
     baseline_mae: float | None = None
     verdict: str = ""
+    shadow_trials: int = 0
+    shadow_mae: float | None = None
+    shadow_coverage: float | None = None
+    shadow_rank_correlation: float | None = None
 
 
 class RunFinished(Record):
@@ -343,6 +359,7 @@ Event = (
     | ModelsAssigned
     | TrialProposed
     | TrialPredicted
+    | ShadowPredicted
     | TrainingApproved
     | TrialStarted
     | RowsLogged
@@ -352,6 +369,12 @@ Event = (
     | FinishDecided
     | ToolCalled
     | DecisionRefused
+    | DecisionAsked
+    | LLMAsked
+    | LLMAnswered
+    | ControllerSwitched
+    | BudgetWarned
+    | Replied
     | Said
     | RequestChanged
     | TrialWithdrawn

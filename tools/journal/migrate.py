@@ -110,4 +110,14 @@ def _from_1_to_2(operations: Operations) -> None:
     operations.add_column("datasets", Column("looks", Integer, nullable=False, server_default="0"))
 
 
-_STEPS: tuple[Callable[[Operations], None], ...] = (_from_1_to_2,)
+def _from_2_to_3(operations: Operations) -> None:
+    """Add what language models used in a run, and what a data set is about."""
+    from sqlalchemy import BigInteger, Column, Double, Text
+
+    operations.add_column("runs", Column("tokens_in", BigInteger, nullable=False, server_default="0"))
+    operations.add_column("runs", Column("tokens_out", BigInteger, nullable=False, server_default="0"))
+    operations.add_column("runs", Column("cost_usd", Double))
+    operations.add_column("datasets", Column("about", Text, nullable=False, server_default=""))
+
+
+_STEPS: tuple[Callable[[Operations], None], ...] = (_from_1_to_2, _from_2_to_3)

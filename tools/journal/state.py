@@ -10,6 +10,7 @@ from automl_gpt.cards.schema import DataCard, Hyperparameters, ModelCard
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.evaluate.metrics import METRICS
 from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.limits import limited
 from automl_gpt.tools.log import Gap, Metric, Row, TrainingLog
 
 TrialStatus = Literal[
@@ -27,6 +28,7 @@ class Trial:
     proposal: e.TrialProposed
     metric: Metric
     prediction: e.TrialPredicted | None = None
+    shadow: e.ShadowPredicted | None = None
     rows: list[Row] = field(default_factory=list)
     started: e.TrialStarted | None = None
     end: e.TrialFinished | None = None
@@ -97,6 +99,11 @@ class RunState:
     tool_calls: list[e.ToolCalled] = field(default_factory=list)
     refused: list[e.DecisionRefused] = field(default_factory=list)
     said: list[e.Said] = field(default_factory=list)
+    dialogue: list[e.Said | e.Replied] = field(default_factory=list)
+    asked: dict[int, e.LLMAsked] = field(default_factory=dict)
+    answered: dict[int, e.LLMAnswered] = field(default_factory=dict)
+    switches: list[e.ControllerSwitched] = field(default_factory=list)
+    budget_warned: set[tuple[str, float]] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
     finishing: e.FinishDecided | None = None
     ensemble: e.EnsembleChosen | None = None
@@ -104,11 +111,17 @@ class RunState:
     finished: e.RunFinished | None = None
     interrupted: bool = False
     spent: float = 0.0
+    _narrowed: tuple[tuple[e.Limit, ...], dict[str, ModelCard]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @property
     def model_cards(self) -> dict[str, ModelCard]:
-        """The candidate Model Cards by name."""
-        return {card.name: card for card in self.started.model_cards}
+        """The candidate Model Cards by name, narrowed to what the request allows of their hyperparameters."""
+        limits = self.request.limits
+        if self._narrowed is None or self._narrowed[0] is not limits:
+            self._narrowed = limits, limited(self.started.model_cards, limits)
+        return self._narrowed[1]
 
     @property
     def data_card(self) -> DataCard:
@@ -209,6 +222,25 @@ class RunState:
 
     def _said(self, event: e.Said) -> None:
         self.said.append(event)
+        self.dialogue.append(event)
+
+    def _replied(self, event: e.Replied) -> None:
+        self.dialogue.append(event)
+
+    def _shadow_predicted(self, event: e.ShadowPredicted) -> None:
+        self.trials[event.trial].shadow = event
+
+    def _llm_asked(self, event: e.LLMAsked) -> None:
+        self.asked[event.call] = event
+
+    def _llm_answered(self, event: e.LLMAnswered) -> None:
+        self.answered[event.call] = event
+
+    def _controller_switched(self, event: e.ControllerSwitched) -> None:
+        self.switches.append(event)
+
+    def _budget_warned(self, event: e.BudgetWarned) -> None:
+        self.budget_warned.add((event.what, event.share))
 
     def _request_changed(self, event: e.RequestChanged) -> None:
         self.request = event.request

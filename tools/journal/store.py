@@ -1,6 +1,7 @@
 """The journal: append-only events of all runs, and what can be asked of them. Safe to kill at any moment.
 
-Every append is one transaction that also writes the searchable tables. SQLite in the home by default; PostgreSQL for a
+Every append is one transaction that also writes the searchable tables. Secrets are taken out before: what a process
+holds of an event may have them, what is written has none. SQLite in the home by default; PostgreSQL for a
 team, by a URL in `AUTOML_GPT_STORE`.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from automl_gpt.cards.errors import StoreError, UserError
 from automl_gpt.tools.base import home
 from automl_gpt.tools.journal.database import Database, file_url, parse_url
-from automl_gpt.tools.journal.derive import Derivation, as_text, read_event, rebuild
+from automl_gpt.tools.journal.derive import Derivation, read_event, rebuild
 from automl_gpt.tools.journal.events import Event, RunStarted
 from automl_gpt.tools.journal.lease import driven_runs, taken_over
 from automl_gpt.tools.journal.migrate import prepare
@@ -22,6 +23,7 @@ from automl_gpt.tools.journal.names import find_run, new_name
 from automl_gpt.tools.journal.state import RunState, fold
 from automl_gpt.tools.journal.summary import PastTrial, RunSummary, past_trials, run_summaries
 from automl_gpt.tools.journal.tables import tables
+from automl_gpt.tools.journal.written import written
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -82,8 +84,10 @@ class Journal:
         """Begin a run: its folder, its first event. Returns its new unique name."""
         from sqlalchemy.exc import IntegrityError
 
+        _, shown = written(started)
+        assert isinstance(shown, RunStarted)
         for _ in range(_NAMES_TRIED):
-            run = new_name(started)
+            run = new_name(shown)
             if self.run_folder(run).exists():
                 continue
             _make_folder(self.run_folder(run))
@@ -107,13 +111,14 @@ class Journal:
 
     def _append(self, connection: Connection, run: str, events: tuple[Event, ...]) -> None:
         last, now = self._take_numbers(connection, run, len(events)), time.time()
+        stored = [written(event) for event in events]
         rows = [
-            {"run": run, "seq": seq, "time": now, "kind": event.kind, "body": as_text(event.model_dump())}
-            for seq, event in enumerate(events, last - len(events) + 1)
+            {"run": run, "seq": seq, "time": now, "kind": event.kind, "body": body}
+            for seq, (body, event) in enumerate(stored, last - len(events) + 1)
         ]
         connection.execute(tables().events.insert(), rows)
         derivation = Derivation(connection, run)
-        for event in events:
+        for _, event in stored:
             derivation.apply(event, now)
 
     def _take_numbers(self, connection: Connection, run: str, count: int) -> int:

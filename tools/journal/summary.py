@@ -28,11 +28,11 @@ class Forecast(Record):
 
 
 class Usage(Record):
-    """What LLM calls of a run used."""
+    """What the answered calls to language models of a run used; `cost_usd` is None where a price was unknown."""
 
     tokens_in: int = 0
     tokens_out: int = 0
-    cost_usd: float = 0.0
+    cost_usd: float | None = 0.0
 
 
 class RunSummary(Record):
@@ -75,7 +75,7 @@ class PastTrial:
     """A finished trial of another run, with what its data were like. All scores are validation scores.
 
     `baseline` is what the trivial model reached in its run, `best` what the best single trial did; `rows` and `columns`
-    are the data's, `seconds` what training took.
+    are the data's, `seconds` what training took, `about` a text of what the data are about: others' words, not ours.
     """
 
     run: str
@@ -92,6 +92,7 @@ class PastTrial:
     meta: MetaFeatures
     baseline: float | None
     best: float | None
+    about: str = ""
 
 
 def run_summaries(connection: Connection, driven: set[str], home: Path, limit: int | None) -> list[RunSummary]:
@@ -127,6 +128,7 @@ def _summary(row: Any, driven: bool, home: Path) -> RunSummary:
             coverage=row["forecast_coverage"],
             rank_correlation=row["forecast_rank_correlation"],
         ),
+        usage=Usage(tokens_in=row["tokens_in"], tokens_out=row["tokens_out"], cost_usd=row["cost_usd"]),
         artifact=str(home / "runs" / row["run"] / row["artifact"]) if row["artifact"] else None,
     )
 
@@ -144,7 +146,7 @@ def past_trials(connection: Connection, task: str, metric: str, exclude_run: str
     query = (
         select(
             t.run, t.trial, r.name, r.fingerprint, t.model, t.hyperparameters, t.metric, t.value, t.seconds, d.meta,
-            case((same, r.baseline)).label("baseline"), case((same, r.best)).label("best"),
+            d.about, case((same, r.baseline)).label("baseline"), case((same, r.best)).label("best"),
         )
         .select_from(joined)
         .where(t.task == task, t.metric == metric, t.scored.is_not(None), t.run != exclude_run)
@@ -161,5 +163,5 @@ def _past_trial(row: Any, metas: dict[str, MetaFeatures]) -> PastTrial:
         meta = metas[row.fingerprint] = MetaFeatures.model_validate_json(row.meta)
     return PastTrial(
         row.run, row.trial, row.name, row.fingerprint, row.model, json.loads(row.hyperparameters), row.metric,
-        row.value, row.seconds, meta.rows, meta.columns, meta, row.baseline, row.best,
+        row.value, row.seconds, meta.rows, meta.columns, meta, row.baseline, row.best, row.about,
     )  # fmt: skip

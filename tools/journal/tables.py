@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
     from sqlalchemy.sql import ColumnElement
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Tables(NamedTuple):
@@ -61,8 +61,11 @@ def _events(metadata: MetaData) -> Table:
 
 
 def _runs(metadata: MetaData) -> Table:
-    """`events` is the number of the last event; `best` and `baseline` are validation scores of single trials."""
-    from sqlalchemy import Column, Double, Index, Integer, Table, Text
+    """`events` is the number of the last event; `best` and `baseline` are validation scores of single trials.
+
+    `tokens_in`, `tokens_out` and `cost_usd` are what language models used; no cost means that it is unknown.
+    """
+    from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text
 
     return Table(
         "runs",
@@ -90,6 +93,9 @@ def _runs(metadata: MetaData) -> Table:
         Column("forecast_coverage", Double),
         Column("forecast_rank_correlation", Double),
         Column("artifact", Text),
+        Column("tokens_in", BigInteger, nullable=False, server_default="0"),
+        Column("tokens_out", BigInteger, nullable=False, server_default="0"),
+        Column("cost_usd", Double),
         Index("runs_by_start", "started"),
     )
 
@@ -123,7 +129,7 @@ def _trials(metadata: MetaData) -> Table:
 
 
 def _datasets(metadata: MetaData) -> Table:
-    """`profiled` is the time of the newest profile, whose name and meta-features stand here."""
+    """`profiled` is the time of the newest profile, whose name, text about the data and meta-features stand here."""
     from sqlalchemy import Column, Double, Integer, Table, Text
 
     return Table(
@@ -135,6 +141,7 @@ def _datasets(metadata: MetaData) -> Table:
         Column("meta", Text, nullable=False),
         Column("profiled", Double, nullable=False),
         Column("looks", Integer, nullable=False, server_default="0"),
+        Column("about", Text, nullable=False, server_default=""),
     )
 
 

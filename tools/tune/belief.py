@@ -11,6 +11,7 @@ import numpy as np
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
+from automl_gpt.tools.tune.allowed import whole_cards
 from automl_gpt.tools.tune.scale import (
     FINITE,
     Scale,
@@ -55,7 +56,7 @@ def expected_scores(state: RunState, card: ModelCard, configurations: Sequence[H
     """Predict the best validation score of configurations of one model."""
     if card.name == TRIVIAL:
         return [_trivial(state)] * len(configurations)
-    scale = scale_of(state)
+    card, scale = whole_cards(state).get(card.name, card), scale_of(state)
     seen = _own(state, card, scale) + _experience(state, card, scale)
     if not seen:
         return [_from_prior(state)] * len(configurations)
@@ -87,7 +88,8 @@ def _from_prior(state: RunState) -> Expected:
 
 
 def _own(state: RunState, card: ModelCard, scale: Scale) -> list[_Seen]:
-    trials = [t for t in scored(state) if t.model in state.model_cards]
+    cards = whole_cards(state)
+    trials = [t for t in scored(state) if t.model in cards]
     if len(trials) > MOST_TRIALS:
         same = [t for t in trials if t.model == card.name][-MOST_TRIALS // 2 :]
         chosen = {t.number for t in same}
@@ -103,11 +105,11 @@ def _seen(trial: Trial, scale: Scale) -> _Seen:
 
 def _experience(state: RunState, card: ModelCard, scale: Scale) -> list[_Seen]:
     """Return the nearest trials of other runs, mapped to this run's scores; those of one run count as one together."""
-    base, best = baseline_value(state), _best(state)
+    base, best, cards = baseline_value(state), _best(state), whole_cards(state)
     found: list[_Seen] = []
     past = sorted(state.experience or (), key=lambda p: (p.model != card.name, p.distance))
     for trial in past[: 4 * MOST_EXPERIENCE]:
-        other = state.model_cards.get(trial.model)
+        other = cards.get(trial.model)
         share = normalised(trial.value, trial.baseline, trial.best)
         if base is None or share is None or other is None or not legal(other, trial.hyperparameters):
             continue
@@ -138,11 +140,11 @@ def _believe(
     names = np.array([s.model for s in seen])
     apart = np.zeros((len(seen), len(seen)))
     new = np.zeros((len(configurations), len(seen)))
-    at = matrix(card, configurations)
+    at, cards = matrix(card, configurations), whole_cards(state)
     for name in dict.fromkeys(s.model for s in seen):
         mine = np.flatnonzero(names == name)
-        points: Vector = matrix(state.model_cards[name], [s.hyperparameters for s in seen if s.model == name])
-        apart[np.ix_(mine, mine)] = squared_distances(state.model_cards[name], points, points)
+        points: Vector = matrix(cards[name], [s.hyperparameters for s in seen if s.model == name])
+        apart[np.ix_(mine, mine)] = squared_distances(cards[name], points, points)
         if name == card.name:
             new[:, mine] = squared_distances(card, at, points)
     observed = Observations(

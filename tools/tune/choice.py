@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal.state import RunState, Trial
+from automl_gpt.tools.tune.allowed import deliverable
 from automl_gpt.tools.tune.cost import expected_seconds, seconds_left
 from automl_gpt.tools.tune.scale import baseline_value, scale_of, scored
 from automl_gpt.tools.tune.verdict import STRETCH
@@ -22,7 +23,7 @@ _HURRY = 0.5
 
 @dataclass(frozen=True)
 class Standing:
-    """What a model showed so far, in units of the run's spread, in which more is better.
+    """What a model showed so far with what can be delivered, in units of the run's spread, in which more is better.
 
     `hopeless`: far behind, or every one of its trials was ended because it could not win.
     """
@@ -50,7 +51,7 @@ def by_cost(state: RunState, cards: Sequence[ModelCard]) -> list[ModelCard]:
 def standings(state: RunState, cards: Sequence[ModelCard]) -> list[Standing]:
     """Return what each model showed; models without an ended trial are left out."""
     scale, base = scale_of(state), baseline_value(state)
-    units = {t.number: scale.to_unit(t.value or 0.0) for t in scored(state)}
+    units = {t.number: scale.to_unit(t.value or 0.0) for t in scored(state) if deliverable(state, t)}
     top = max(units.values(), default=0.0)
     floor = scale.to_unit(base) if base is not None else -math.inf
     found: list[Standing] = []

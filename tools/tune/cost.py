@@ -9,6 +9,7 @@ import numpy as np
 
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.tune.allowed import whole_cards
 from automl_gpt.tools.tune.space import encode, matrix, squared_distances
 from automl_gpt.tools.tune.surrogate import Observations, smooth
 
@@ -105,15 +106,16 @@ def _corrected(
     """Predict a logarithm for one configuration from earlier trials of all models."""
     if not trials:
         return 0.0
-    cards = [card, *(state.model_cards[t.model] for t in trials)]
-    n, width = len(trials), max(1, *(len(c.search_space) for c in cards))
+    known = whole_cards(state)
+    card = known.get(card.name, card)
+    n, width = len(trials), max(1, *(len(c.search_space) for c in (card, *(known[t.model] for t in trials))))
     features, names = np.full((n, width), math.nan), np.array([t.model for t in trials])
     apart = np.zeros((n, n))
     for name in dict.fromkeys(t.model for t in trials):
         mine = np.flatnonzero(names == name)
-        points = matrix(state.model_cards[name], [t.hyperparameters for t in trials if t.model == name])
+        points = matrix(known[name], [t.hyperparameters for t in trials if t.model == name])
         features[mine, : points.shape[1]] = points
-        apart[np.ix_(mine, mine)] = squared_distances(state.model_cards[name], points, points)
+        apart[np.ix_(mine, mine)] = squared_distances(known[name], points, points)
     at = np.full(width, math.nan)
     at[: len(card.search_space)] = encode(card, hyperparameters)
     y = np.array([value(t) for t in trials])

@@ -51,6 +51,8 @@ class PastTrial(Protocol):
     def baseline(self) -> float | None: ...  # noqa: D102
     @property
     def best(self) -> float | None: ...  # noqa: D102
+    @property
+    def about(self) -> str: ...  # noqa: D102
 
 
 def kind_of(meta: MetaFeatures) -> int:
@@ -139,6 +141,7 @@ def _similar(trial: PastTrial, distance: float) -> SimilarTrial:
         "seconds",
         "rows",
         "columns",
+        "about",
     )
     return SimilarTrial(**{n: getattr(trial, n) for n in names}, distance=distance)
 
@@ -164,6 +167,7 @@ def similar_runs(arguments: SimilarArguments, context: Context) -> Similar:
     between that run's baseline (0) and best (1), and how far those data are from these.
     """
     state = current_state(context)
-    found = sorted(state.experience or (), key=lambda t: t.distance)[: arguments.limit]
+    nearest = sorted(state.experience or (), key=lambda t: t.distance)[: arguments.limit]
+    found = [t.model_copy(update={"about": ""}) for t in nearest]  # long, and others' words: used to choose, not shown
     note = "" if found else "no finished run on similar data: nothing near is known"
     return Similar(trials=tuple(found), note=note)

@@ -23,12 +23,15 @@ ENUMERABLE = 3000
 
 
 def coordinate(space: Range, value: Scalar) -> float:
-    """Return where a value lies in its range, 0 to 1; the position of a category."""
+    """Return where a value lies in its range, 0 to 1; the position of a category.
+
+    Values of earlier trials may lie outside, where a limit came later: below 0, above 1, and -1 for a category.
+    """
     if isinstance(space, FloatRange | IntRange):
         low, high, at = float(space.low), float(space.high), float(value)
         if space.log:
             low, high, at = math.log(low), math.log(high), math.log(max(at, 1e-300))
-        return (at - low) / (high - low) if high > low else 0.0
+        return (at - low) / (high - low) if high > low else float((at > low) - (at < low))
     return next((float(i) for i, c in enumerate(space.choices) if _same(c, value)), -1.0)
 
 
@@ -39,7 +42,9 @@ def value_at(space: Range, at: float) -> Scalar:
     low, high, at = float(space.low), float(space.high), min(max(at, 0.0), 1.0)
     value = low * (high / low) ** at if space.log else low + at * (high - low)
     value = min(max(value, low), high)
-    return round(value) if isinstance(space, IntRange) else float(f"{value:.6g}") if low < value < high else value
+    if isinstance(space, IntRange):
+        return round(value)
+    return min(max(float(f"{value:.6g}"), low), high) if low < value < high else value
 
 
 def encode(card: ModelCard, configuration: Mapping[str, Scalar]) -> Vector:
@@ -90,8 +95,11 @@ def random_point(card: ModelCard, rng: np.random.Generator) -> Hyperparameters:
 
 
 def neighbour(card: ModelCard, centre: Mapping[str, Scalar], rng: np.random.Generator, width: float) -> Hyperparameters:
-    """Draw a configuration near another: each hyperparameter moves with probability a half, by `width` on average."""
-    at, names = encode(card, centre), list(card.search_space)
+    """Draw a configuration near another: each hyperparameter moves with probability a half, by `width` on average.
+
+    A centre outside the card's ranges counts as the nearest place inside.
+    """
+    at, names = _inside(card, encode(card, centre)), list(card.search_space)
     moves = rng.random(len(names)) < 0.5
     if names and not moves.any():
         moves[rng.integers(len(names))] = True
@@ -104,6 +112,12 @@ def neighbour(card: ModelCard, centre: Mapping[str, Scalar], rng: np.random.Gene
         elif rng.random() < 0.5:
             at[i] = rng.integers(_levels(space))
     return decode(card, at)
+
+
+def _inside(card: ModelCard, at: Vector) -> Vector:
+    """Return the nearest coordinates within the ranges; a category that is not there any more becomes the default."""
+    numeric = np.array([_numeric(space) for space in card.search_space.values()], dtype=bool)
+    return np.where(numeric, np.clip(at, 0.0, 1.0), np.where(at < 0, math.nan, at))
 
 
 def points(card: ModelCard) -> list[Hyperparameters] | None:

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.tune.allowed import best_deliverable
 from automl_gpt.tools.tune.curves import extrapolate, running_best
 
 ROWS = 8
@@ -110,7 +111,7 @@ def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
     The trivial baseline, and everything before a first complete trial, is never stopped. The first trial of a model is
     judged between folds alone, with a larger margin.
     """
-    metric, best = state.need_metric(), state.best()
+    metric, best = state.need_metric(), best_deliverable(state)
     never = StopRule(direction=metric.direction)
     if best is None or best.end is None or best.model == TRIVIAL or (trial is not None and trial.model == TRIVIAL):
         return never

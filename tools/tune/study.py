@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from automl_gpt.cards.schema import CategoricalRange, Hyperparameters, ModelCard, Scalar
+from automl_gpt.cards.schema import CategoricalRange, Hyperparameters, Limits, ModelCard, Scalar
+from automl_gpt.tools.journal.limits import delivery_limits
 from automl_gpt.tools.journal.state import RunState, Trial
+from automl_gpt.tools.tune.allowed import deliverable
 from automl_gpt.tools.tune.scale import FINITE, baseline_value, normalised
 from automl_gpt.tools.tune.space import legal
 
@@ -26,10 +28,15 @@ FAILED = -1e308
 
 @dataclass
 class ModelStudy:
-    """A study with what was told to it: by trial number the study's own number, and which are still open."""
+    """A study with what was told to it: by trial number the study's own number, and which are still open.
+
+    `card` and `limits` are those that it was told under: with others, another study begins.
+    """
 
     study: Any
     warm: tuple[float, float] | None
+    card: ModelCard
+    limits: Limits
     told: dict[int, int] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
 
@@ -38,10 +45,11 @@ def study_of(state: RunState, card: ModelCard, cache: dict[str, Any]) -> ModelSt
     """Return the model's study, up to date with the state; kept in the cache under the run and the model."""
     key = f"study/{state.run}/{card.name}"
     trials = [t for t in state.ordered() if t.model == card.name]
-    warm = _warmth(state, trials)
+    warm, limits = _warmth(state, trials), delivery_limits(state.data_card, state.request)
     kept = cache.get(key)
-    if not isinstance(kept, ModelStudy) or kept.warm != warm or not kept.told.keys() <= {t.number for t in trials}:
-        kept = ModelStudy(_new_study(), warm)
+    known = isinstance(kept, ModelStudy) and (kept.warm, kept.card, kept.limits) == (warm, card, limits)
+    if not isinstance(kept, ModelStudy) or not known or not kept.told.keys() <= {t.number for t in trials}:
+        kept = ModelStudy(_new_study(), warm, card, limits)
         for past in _experience(state, card, warm):
             kept.study.add_trial(past)
         cache[key] = kept
@@ -139,14 +147,17 @@ def _tell(kept: ModelStudy, card: ModelCard, trial: Trial, state: RunState) -> N
 
 
 def _outcome(trial: Trial, state: RunState) -> tuple[bool, float | None]:
-    """Return whether the trial ended, and what it counts for; a skipped one counts what was predicted."""
+    """Return whether the trial ended, and what it counts for; a skipped one counts what was predicted.
+
+    One whose model is too large or too slow to be delivered counts as failed, so that the search leaves its like alone.
+    """
     sign = state.need_metric().sign
     if trial.status in ("proposed", "predicted", "running"):
         return False, None
     if trial.status == "withdrawn":
         return True, None
     value = trial.prediction.value if trial.status == "skipped" and trial.prediction else trial.value
-    if value is None or not math.isfinite(value):
+    if value is None or not math.isfinite(value) or not deliverable(state, trial):
         return True, FAILED
     return True, sign * min(max(value, -FINITE), FINITE)
 

@@ -12,6 +12,7 @@ from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.base import Context, tool
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
+from automl_gpt.tools.tune.allowed import deliverable
 from automl_gpt.tools.tune.choice import by_cost, choose, standings
 from automl_gpt.tools.tune.cost import seconds_left
 from automl_gpt.tools.tune.current import current_state
@@ -69,6 +70,7 @@ class _Search:
         self.number = max(state.trials, default=0) + 1
         self.recent = [t.model for t in state.ordered() if t.model != TRIVIAL and not t.withdrawn]
         self.tried = {c.name: self._tried(c) for c in self.cards}
+        self.begun = {t.model for t in state.ordered() if not t.withdrawn}
         self.spent: set[str] = set()
         self.held: list[tuple[ModelStudy, int]] = []
         self.standings = standings(state, [c for c in self.cards if c.name != TRIVIAL])
@@ -81,6 +83,7 @@ class _Search:
             at = encode(card, found.hyperparameters)[None, :]
             self.tried[card.name] = np.concatenate([self.tried[card.name], at])
             self.recent.append(card.name)
+            self.begun.add(card.name)
             self.number += 1
         return found
 
@@ -93,13 +96,17 @@ class _Search:
         return matrix(card, [t.hyperparameters for t in self.state.ordered() if t.model == card.name])
 
     def _default(self) -> Suggestion | None:
-        fresh = [c for c in self.cards if not len(self.tried[c.name]) and c.name not in self.spent]
+        untried = [c for c in self.cards if c.name not in self.begun | self.spent]
+        fresh = [c for c in untried if self._new(c, self._quick_default(c)[0])]
         trivial = [c for c in fresh if c.name == TRIVIAL]
         card = next(iter(trivial or by_cost(self.state, fresh)), None)
         if card is None:
             return None
-        values, note = in_time(self.state, card, card.default(), seconds_left(self.state))
+        values, note = self._quick_default(card)
         return Suggestion(model=card.name, hyperparameters=values, reason=f"the default of {card.name}{note}")
+
+    def _quick_default(self, card: ModelCard) -> tuple[Hyperparameters, str]:
+        return in_time(self.state, card, card.default(), seconds_left(self.state))
 
     def _portfolio(self) -> Suggestion | None:
         """Take the portfolio of the most promising models, a configuration of each in turn."""
@@ -165,7 +172,7 @@ class _Search:
         return not repeats(card, encode(card, configuration), self.tried[card.name])
 
     def _best(self, card: ModelCard) -> Hyperparameters | None:
-        mine = [t for t in scored(self.state) if t.model == card.name]
+        mine = [t for t in scored(self.state) if t.model == card.name and deliverable(self.state, t)]
         sign = self.state.need_metric().sign
         return max(mine, key=lambda t: sign * (t.value or 0.0)).hyperparameters if mine else None
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from automl_gpt.cards.schema import Hyperparameters
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
+from automl_gpt.tools.tune.allowed import best_deliverable
 from automl_gpt.tools.tune.scale import scored
 
 ENOUGH = 8
@@ -76,7 +77,7 @@ def verdict(state: RunState, forecast: Scored, seconds_left: float | None = None
 
 
 def _against_best(state: RunState, forecast: Scored) -> tuple[bool, str]:
-    metric, best = state.need_metric(), state.best()
+    metric, best = state.need_metric(), best_deliverable(state)
     coverage = _coverage(state)
     if best is None or best.value is None or not math.isfinite(best.value):
         return True, "nothing to compare it with yet"

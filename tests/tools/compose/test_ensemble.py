@@ -199,3 +199,23 @@ def test_decision_weights_stay_away_where_they_only_follow_luck() -> None:
     assert decision_weights(METRICS["balanced_accuracy"], y, noisy(y, 1.0, 6)) == ()
     assert decision_weights(METRICS["accuracy"], y, noisy(y, 1.0, 6)) == ()
     assert decision_weights(METRICS["f1"], y[:20], noisy(y, 1.0, 6)[:20]) == ()
+
+
+def test_the_limits_of_the_person_hold_beside_those_of_the_card(tmp_path: Path, y: Any) -> None:
+    predictions = {f"m{i}": noisy(y, 2.0, i) for i in range(5)}
+    state = run_with(tmp_path, prepared_of(y, 2), "roc_auc", predictions, megabytes=45)
+    assert len(choose(state, tmp_path, prepared_of(y, 2), METRICS["roc_auc"]).members) > 2
+    state.apply(e.RequestChanged(request=e.Request(megabytes=25)))
+    assert len(choose(state, tmp_path, prepared_of(y, 2), METRICS["roc_auc"]).members) == 2
+    state.apply(e.RequestChanged(request=e.Request(seconds_per_1000=1.5)))
+    assert len(choose(state, tmp_path, prepared_of(y, 2), METRICS["roc_auc"]).members) == 1
+
+
+def test_a_small_model_is_found_behind_many_large_ones(tmp_path: Path, y: Any) -> None:
+    predictions = {f"m{i}": noisy(y, 1.0, i) for i in range(30)} | {"small": noisy(y, 6.0, 99)}
+    state = run_with(tmp_path, prepared_of(y, 2), "roc_auc", predictions)
+    end = state.trials[31].end
+    assert end is not None
+    state.trials[31].end = end.model_copy(update={"disk_megabytes": 0.5})
+    state.apply(e.RequestChanged(request=e.Request(megabytes=1)))
+    assert [m.trial for m in choose(state, tmp_path, prepared_of(y, 2), METRICS["roc_auc"]).members] == [31]

@@ -68,6 +68,13 @@ def predicted(trial: int, value: float = 0.8, train: bool = True) -> e.TrialPred
     )  # fmt: skip
 
 
+def shadow(trial: int, value: float = 0.7) -> e.ShadowPredicted:
+    said = predicted(trial, value)
+    return e.ShadowPredicted(
+        trial=trial, log=said.log, value=said.value, low=said.low, high=said.high, seconds=said.seconds
+    )
+
+
 def ended(trial: int, value: float | None, status: str = "finished", complete: bool = True, at: float = 0.0):
     return e.TrialFinished(
         trial=trial, status=status, value=value, complete=complete, seconds=1.5, megabytes=64.0, at_seconds=at
@@ -103,6 +110,22 @@ def finished(status: str = "finished", **changes) -> e.RunFinished:
     return e.RunFinished(status=status, **end)
 
 
+def asked(call: int = 1, **changes) -> e.LLMAsked:
+    request = {
+        "purpose": "assign_model", "model": "openai:x", "mode": "tools", "context_tokens": 8192, "output_tokens": 500,
+        "prompt_version": "1", "messages": (e.Message(role="user", text="which?"),),
+        "tools": ({"name": "assign_model"},), "tokens_in": 40, "tokens_out": 100, "cost_usd": 0.01,
+    } | changes  # fmt: skip
+    return e.LLMAsked(call=call, **request)
+
+
+def answered(call: int = 1, tokens_in: int = 30, tokens_out: int = 5, cost: float | None = 0.002) -> e.LLMAnswered:
+    calls = (e.Call(id="1", name="assign_model", arguments={"models": ["trees"]}),)
+    return e.LLMAnswered(
+        call=call, calls=calls, tokens_in=tokens_in, tokens_out=tokens_out, counted=True, cost_usd=cost, seconds=0.5
+    )
+
+
 def story() -> list[e.Event]:
     """A run in which every kind of event happens, after its start."""
     similar = e.SimilarTrial(
@@ -110,9 +133,12 @@ def story() -> list[e.Event]:
         seconds=1, rows=100, columns=4, distance=float("inf"),
     )  # fmt: skip
     return [
-        profiled(), e.ExperienceFound(trials=(similar,)), e.ModelsAssigned(models=("trees",), reason="", by="builtin"),
+        profiled(), e.ExperienceFound(trials=(similar,)), e.DecisionAsked(decision="assign_model", by="openai:x"),
+        asked(1), answered(1), asked(2), e.ControllerSwitched(to="builtin", reason="no connection"),
+        e.ModelsAssigned(models=("trees",), reason="", by="builtin"),
+        e.BudgetWarned(what="cost_usd", share=0.5, used=0.05, limit=0.1), e.Replied(text="because", by="openai:x"),
         e.TrainingApproved(by="person"), *trial(1, 0.6, model="baseline", at=2.0), compared(1, 0.8, 0.6),
-        *trial(2, 0.9, depth=3.0, at=4.5), compared(2, 0.85, 0.9), *trial(3, float("nan"), status="failed"),
+        *trial(2, 0.9, depth=3.0, at=4.5), shadow(2), compared(2, 0.85, 0.9), *trial(3, float("nan"), status="failed"),
         proposed(4), predicted(4, train=False), proposed(5), e.TrialWithdrawn(trial=5), proposed(6), predicted(6),
         e.TrialStarted(trial=6, worker=0, at_seconds=5), rows(6, float("nan"), float("-inf")),
         e.Interrupted(reason="Ctrl-C"), e.Resumed(spent=6.0), e.Warned(text="it's warm"),
@@ -129,7 +155,7 @@ def story() -> list[e.Event]:
 def make() -> SimpleNamespace:
     """Makers of events."""
     makers = (
-        started, profiled, rows, proposed, predicted, ended, compared, trial, looked, finished, story,
+        started, profiled, rows, proposed, predicted, ended, compared, trial, looked, finished, story, asked, answered,
     )  # fmt: skip
     return SimpleNamespace(**{maker.__name__: maker for maker in makers})
 

@@ -36,25 +36,31 @@ CREATE TABLE leases (run TEXT NOT NULL PRIMARY KEY, token TEXT NOT NULL, host TE
 INSERT INTO meta VALUES ('schema_version', '1');
 INSERT INTO datasets VALUES ('f1', 'flowers', 'binary', '{}', 5.0);
 """
+_VERSION_2 = f"""{_VERSION_1}
+ALTER TABLE trials ADD COLUMN megabytes DOUBLE PRECISION;
+ALTER TABLE trials ADD COLUMN complete BOOLEAN;
+ALTER TABLE datasets ADD COLUMN looks INTEGER DEFAULT '0' NOT NULL;
+UPDATE meta SET value = '2';
+"""
 
 
-def rows_of_version_1(make) -> list[tuple]:
+def old_rows(make) -> list[tuple]:
     events = [make.started(), *make.story()]
     return [("old-2222", i, 1000.0 + i, event.kind, as_text(event.model_dump())) for i, event in enumerate(events, 1)]
 
 
-@pytest.fixture
-def version_1(store_url, tmp_path, make) -> str:
-    """A journal as the first version would have left it, with one run of which the derived tables know nothing yet."""
-    stored = rows_of_version_1(make)
+@pytest.fixture(params=[_VERSION_1, _VERSION_2], ids=["version 1", "version 2"])
+def old_url(request, store_url, tmp_path, make) -> str:
+    """A journal as an old version would have left it, with one run of which the derived tables know nothing yet."""
+    stored = old_rows(make)
     if store_url.startswith("sqlite"):
         (tmp_path / "home").mkdir()
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as connection, connection:
-            connection.executescript(_VERSION_1.replace("DOUBLE PRECISION", "DOUBLE"))
+            connection.executescript(request.param.replace("DOUBLE PRECISION", "DOUBLE"))
             connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", stored)
     else:
         with psycopg.connect(store_url) as connection:
-            connection.execute(_VERSION_1)
+            connection.execute(request.param)
             connection.cursor().executemany("INSERT INTO events VALUES (%s, %s, %s, %s, %s)", stored)
     return store_url
 
@@ -67,24 +73,26 @@ def columns(journal) -> dict[str, list[tuple[str, str]]]:
         return shape | {f"{n} indexes": sorted(i["name"] for i in look.get_indexes(n)) for n in named}
 
 
-def test_version_1_becomes_what_version_2_makes_and_is_filled_from_the_events(version_1, tmp_path, make, request):
-    journal = open_journal(version_1, tmp_path / "home")
+def test_an_old_version_becomes_what_this_one_makes_and_is_filled_from_the_events(old_url, tmp_path, make, request):
+    journal = open_journal(old_url, tmp_path / "home")
     assert [s.seq for s in journal.events("old-2222")] == list(range(1, len(make.story()) + 2))
     [summary] = journal.runs()
     assert (summary.run, summary.valid, summary.status, journal.looks("f1")) == ("old-2222", 0.91, "finished", 1)
+    assert (summary.usage.tokens_in, summary.usage.tokens_out, summary.usage.cost_usd) == (30, 5, 0.002)
+    assert journal.experience("binary", "accuracy", "")[0].about == "flowers\ntarget: kind\ninputs: a"
     trials = tables().trials
     with journal.database.reading() as connection:
         filled = connection.execute(trials.select().order_by(trials.c.trial)).mappings().all()
     assert [(t["trial"], t["megabytes"], t["complete"]) for t in filled[:4]] == [
         (1, 64.0, True), (2, 64.0, True), (3, 64.0, True), (4, None, None),
     ]  # fmt: skip
-    sqlite = version_1.startswith("sqlite")
+    sqlite = old_url.startswith("sqlite")
     fresh_url = f"sqlite:///{tmp_path}/fresh.db" if sqlite else request.getfixturevalue("new_database")()
     fresh = open_journal(fresh_url, tmp_path / "home")
     assert columns(journal) == columns(fresh)
     fresh.close()
     journal.close()
-    again = open_journal(version_1, tmp_path / "home")
+    again = open_journal(old_url, tmp_path / "home")
     assert again.create(make.started()) and len(again.runs()) == 2
     again.close()
 
@@ -95,7 +103,7 @@ def test_the_old_file_is_copied_aside_with_what_its_log_still_holds(tmp_path, ma
         old.execute("PRAGMA journal_mode=WAL")
         with old:
             old.executescript(_VERSION_1.replace("DOUBLE PRECISION", "DOUBLE"))
-            old.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows_of_version_1(make))
+            old.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", old_rows(make))
         open_journal(folder=tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "journal.db.v1.bak")) as copy:
         assert copy.execute("SELECT value FROM meta").fetchall() == [("1",)]
@@ -104,15 +112,15 @@ def test_the_old_file_is_copied_aside_with_what_its_log_still_holds(tmp_path, ma
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_an_upgrade_that_fails_leaves_the_old_version_whole(version_1, tmp_path, monkeypatch):
+def test_an_upgrade_that_fails_leaves_the_old_version_whole(old_url, tmp_path, monkeypatch):
     def fail(connection) -> None:
         raise RuntimeError("killed here")
 
     with monkeypatch.context() as broken:
         broken.setattr(migrate, "rebuild", fail)
         with pytest.raises(RuntimeError, match="killed here"):
-            open_journal(version_1, tmp_path / "home")
-    journal = open_journal(version_1, tmp_path / "home")
+            open_journal(old_url, tmp_path / "home")
+    journal = open_journal(old_url, tmp_path / "home")
     assert journal.runs()[0].run == "old-2222" and journal.looks("f1") == 1
     journal.close()
 
@@ -120,8 +128,8 @@ def test_an_upgrade_that_fails_leaves_the_old_version_whole(version_1, tmp_path,
 def test_a_journal_of_a_newer_version_is_left_alone(journal, store_url):
     meta = tables().meta
     with journal.database.writing() as connection:
-        connection.execute(meta.update().values(value="3"))
-    with pytest.raises(StoreError, match=r"has version 3, this automl-gpt knows 2: upgrade automl-gpt") as told:
+        connection.execute(meta.update().values(value="4"))
+    with pytest.raises(StoreError, match=r"has version 4, this automl-gpt knows 3: upgrade automl-gpt") as told:
         open_journal(store_url, journal.folder)
     assert "\n" not in str(told.value) and "not-for-eyes" not in str(told.value)
 

@@ -174,9 +174,40 @@ def test_a_finished_run_is_summed_up_by_its_end(journal, make):
         "run": run, "controller": "openai:x", "model": "ensemble", "hyperparameters": {"depth": 3.5},
         "metric": {"name": "accuracy", "direction": "maximize"}, "valid": 0.91, "test": 0.75, "trials": 2,
         "seconds": 12.5, "forecast": {"mae": 0.05, "coverage": 0.5, "rank_correlation": -1.0},
-        "usage": {"tokens_in": 0, "tokens_out": 0, "cost_usd": 0.0},
+        "usage": {"tokens_in": 30, "tokens_out": 5, "cost_usd": 0.002},
         "artifact": str(journal.run_folder(run) / "model"), "status": "finished",
     }  # fmt: skip
+
+
+def test_what_language_models_used_is_summed_up_and_one_unknown_price_makes_the_cost_unknown(journal, make):
+    run = journal.create(make.started())
+    assert journal.runs()[0].usage.model_dump() == {"tokens_in": 0, "tokens_out": 0, "cost_usd": 0.0}
+    failed = make.answered(2, tokens_in=0, tokens_out=0, cost=None).model_copy(update={"failure": "refused"})
+    journal.append(run, make.asked(1), make.answered(1), make.asked(2), failed, make.asked(3))
+    journal.append(run, make.answered(3, tokens_in=1000, tokens_out=200, cost=0.5), make.asked(4))
+    usage = journal.runs()[0].usage
+    assert (usage.tokens_in, usage.tokens_out, usage.cost_usd) == (1030, 205, pytest.approx(0.502))
+    journal.append(run, make.answered(4, tokens_in=10, tokens_out=-3, cost=None))
+    journal.append(run, make.answered(5, tokens_in=10**30, tokens_out=0, cost=0.1))
+    usage = journal.runs()[0].usage
+    assert (usage.tokens_in, usage.tokens_out, usage.cost_usd) == (1040 + 10**12, 205, None)
+
+
+def test_what_the_data_are_about_is_kept_for_later_runs(journal, make):
+    start, profiled = make.started("old"), make.profiled(name="old")
+    wide = profiled.profile.columns[0].model_copy(update={"name": "petal\0 \n width"})
+    target = wide.model_copy(update={"name": "kind", "role": "target"})
+    profile = profiled.profile.model_copy(update={"columns": (*profiled.profile.columns, wide, target)})
+    card = start.data_card.model_copy(update={"description": "Three  kinds of iris.\n" * 100})
+    run = journal.create(start.model_copy(update={"data_card": card}))
+    journal.append(run, profiled.model_copy(update={"profile": profile}), *make.trial(1, 0.9))
+    [past] = journal.experience("binary", "accuracy", "")
+    assert past.about.startswith("old\ntarget: kind\nThree kinds of iris. Three kinds")
+    assert past.about.endswith("\ninputs: a, petal width") and len(past.about) <= 1000
+    many = tuple(wide.model_copy(update={"name": f"column {i}"}) for i in range(900))
+    profile = profile.model_copy(update={"columns": many})
+    journal.append(run, profiled.model_copy(update={"profile": profile}))
+    assert len(journal.experience("binary", "accuracy", "")[0].about) == 1000
 
 
 def test_a_run_without_an_end_is_running_only_while_somebody_drives_it(journal, make):

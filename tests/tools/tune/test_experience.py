@@ -33,6 +33,7 @@ class Past:
     meta: MetaFeatures = META
     baseline: float | None = 0.5
     best: float | None = 0.9
+    about: str = "flowers"
 
 
 def near(**changes: object) -> MetaFeatures:
@@ -48,6 +49,10 @@ def test_nothing_near_gives_an_empty_answer():
     other = near(rows=5_000_000, columns=2000, landmark=-0.5, missing=0.9, minority_share=0.001, class_entropy=0.01)
     assert similar(META, [Past(meta=other), Past(meta=near(classes=0))], 10) == []
     assert similar(META, [], 10) == []
+
+
+def test_what_the_past_data_were_about_comes_along():
+    assert [found.about for found in similar(META, [Past()], 10)] == ["flowers"]
 
 
 def test_two_classes_are_no_neighbour_of_many():
@@ -79,7 +84,7 @@ def test_the_tool_says_so_when_nothing_is_near(tmp_path):
     context = Context(tmp_path, cache={"state": state})
     assert "nothing near" in similar_runs.call({}, context).note
     state.apply(e.ExperienceFound(trials=tuple(similar(META, [Past()], 5))))
-    assert len(similar_runs.call({"limit": 3}, context).trials) == 1
+    assert [trial.about for trial in similar_runs.call({"limit": 3}, context).trials] == [""]
 
 
 def test_show_trials_orders_by_score_or_by_time(tmp_path):

@@ -7,16 +7,18 @@ gives no intent, and the chat says so.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from automl_gpt.agent.vocabulary import FAMILIES, FRACTIONS, METRIC_WORDS, NUMBERS, UNITS, VERBS, Verb
+from automl_gpt.agent.words.spoken import fold_accents, named_models, pattern_of
+from automl_gpt.agent.words.vocabulary import FRACTIONS, METRIC_WORDS, NUMBERS, UNITS, VERBS, Verb
+from automl_gpt.agent.words.wishes import NO_WISHES, Wishes, take_limits
+from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 
 Kind = Literal[
-    "metric", "seconds", "trials", "models", "data", "predict",
+    "metric", "seconds", "trials", "models", "limit", "data", "predict",
     "go", "stop", "why", "table", "show", "compare", "plan", "report", "undo", "help", "quit",
 ]  # fmt: skip
 
@@ -26,7 +28,7 @@ class Intent:
     """One thing that the words ask for. Only the fields that its kind needs are filled.
 
     `name` is a metric, `models` the candidates that the person wants from now on, `amount` seconds or trials, `number`
-    a trial, `file` a path as it was typed, `out` where predictions go.
+    a trial, `file` a path as it was typed, `out` where predictions go, `wishes` the limits that code shall enforce.
     """
 
     kind: Kind
@@ -36,6 +38,7 @@ class Intent:
     number: int | None = None
     file: str = ""
     out: str = ""
+    wishes: Wishes = NO_WISHES
 
     def words(self) -> str:
         """Return the intent in words, as it is echoed to the person."""
@@ -44,6 +47,7 @@ class Intent:
             "seconds": f"{self.amount:g}",
             "trials": f"{self.amount:g}",
             "models": ", ".join(self.models),
+            "limit": self.wishes.words(),
             "data": self.file,
             "predict": self.file + (f" into {self.out}" if self.out else ""),
         }
@@ -61,29 +65,33 @@ READ_ONLY = ("why", "table", "show", "compare", "help", "report")
 
 
 def understand(
-    text: str, state: RunState | None = None, models: Sequence[str] = (), metrics: Sequence[str] = ()
+    text: str,
+    state: RunState | None = None,
+    models: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    cards: Sequence[ModelCard] = (),
 ) -> list[Intent]:
-    """Return what the words ask for, in the order in which it is to be done; empty where nothing is recognised."""
+    """Return what the words ask for, in the order in which it is to be done; empty where nothing is recognised.
+
+    `cards` are the Model Cards whose hyperparameters the person may limit.
+    """
     files, rest = _files(text)
-    spoken = fold_accents(rest)
+    spoken, wishes = fold_accents(rest), NO_WISHES
+    if cards and not text.rstrip().endswith("?"):
+        wishes, spoken = take_limits(spoken, state, cards)
     verbs = _verbs(spoken)
     question = text.rstrip().endswith("?") or "why" in verbs
     if question and not files:
         return [_with_number(verb, spoken) for verb in READ_ONLY if verb in verbs][:1]
     found = list(_file_intents(files, verbs))
     found += _changes(spoken, state, models, metrics)
+    found += [Intent("limit", wishes=wishes)] if wishes else []
     asked = [verb for verb in verbs if verb != "predict"]
     if not any(intent.kind in ("data", "predict") for intent in found):
         asked = asked[:1]
     if len(asked) == 1 and not (found and asked[0] in READ_ONLY):
         found.append(_with_number(asked[0], spoken))
     return found
-
-
-def fold_accents(text: str) -> str:
-    """Return text in small letters without accents, so that one spelling of a word is enough."""
-    parts = unicodedata.normalize("NFKD", text.casefold().replace("\u2019", "'"))
-    return "".join(sign for sign in parts if not unicodedata.combining(sign))
 
 
 def _files(text: str) -> tuple[list[str], str]:
@@ -150,17 +158,13 @@ def _changes(spoken: str, state: RunState | None, models: Sequence[str], metrics
 
 def _metric(spoken: str, metrics: Sequence[str]) -> tuple[str, str]:
     """Return the one metric that is named (the longest name counts), and the text without it."""
-    names = {_pattern(name): name for name in metrics}
-    names.update({_pattern(word): name for word, name in METRIC_WORDS.items() if name in metrics})
+    names = {pattern_of(name): name for name in metrics}
+    names.update({pattern_of(word): name for word, name in METRIC_WORDS.items() if name in metrics})
     for pattern in sorted(names, key=len, reverse=True):
         match = re.search(rf"(?<![\w-]){pattern}(?![\w-])", spoken)
         if match:
             return names[pattern], f"{spoken[: match.start()]} {spoken[match.end() :]}"
     return "", spoken
-
-
-def _pattern(name: str) -> str:
-    return r"[ _-]?".join(map(re.escape, re.split(r"[ _-]", fold_accents(name))))
 
 
 def seconds_in(spoken: str) -> float:
@@ -194,7 +198,7 @@ def _models(spoken: str, state: RunState | None, models: Sequence[str]) -> tuple
             mode = "never"
         elif re.search(r"\b(but|use|try|take|nimm|probiere?|versuche?|essaie|teste|prueba|usa)\b", piece):
             mode = "named"
-        {"only": only, "never": never, "named": named}[mode].extend(_named(piece, models))
+        {"only": only, "never": never, "named": named}[mode].extend(named_models(piece, models))
     if not (only or never or named):
         return ()
     if only:
@@ -202,14 +206,3 @@ def _models(spoken: str, state: RunState | None, models: Sequence[str]) -> tuple
     now = [n for n in (state.request.models if state else ()) if n in models] or list(models)
     kept = [name for name in dict.fromkeys([*named, *now]) if name not in never]
     return tuple(kept)
-
-
-def _named(piece: str, models: Sequence[str]) -> list[str]:
-    found = [(match.start(), name) for name in models if (match := re.search(rf"\b{_pattern(name)}s?\b", piece))]
-    squeezed = {name: re.sub(r"\W|_", "", name.casefold()) for name in models}
-    for pattern, hints in FAMILIES:
-        match = pattern.search(piece)
-        if match:
-            found += [(match.start(), name) for name in models if any(hint in squeezed[name] for hint in hints)]
-            piece = piece.replace(match.group(), " " * len(match.group()))
-    return list(dict.fromkeys(name for _, name in sorted(found, key=lambda pair: pair[0])))

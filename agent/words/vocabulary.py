@@ -127,6 +127,7 @@ EXAMPLES = (
     ("a metric", "optimise accuracy"),
     ("a budget", "10 minutes; 30 trials"),
     ("models", "try a random forest; only lightgbm and xgboost; no neural networks"),
+    ("limits", "smaller learning rates; max_depth at most 6; only models under 1 MB"),
     ("data", "a card's name, data.csv, or a pasted Data Card"),
     ("new rows", "predict new.csv"),
     ("the run", "go on; why?; show trials; undo; help"),
