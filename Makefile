@@ -45,10 +45,12 @@ check: $(DEV) $(DEEP) ## format, lint and types checked, then the tests
 	@$(BIN)/pyright
 	@$(MAKE) --no-print-directory test
 
-bench: $(CORE) ## measure start, memory and scores; DATA=FOLDER compares with the peers on its data sets
+bench: $(CORE) ## measure start, memory, scores and the controller's side; DATA=FOLDER compares with the peers on its data sets
 	@$(BIN)/python -m benchmarks.latency
 	@$(BIN)/python -m benchmarks.synthetic
 	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.controller
+	@$(BIN)/python -m benchmarks.failures
 	@if [ -n "$(DATA)" ]; then $(BIN)/python -m benchmarks.tabular --data "$(DATA)" --hash 24; fi
 
 deep: $(DEEP) ## install what texts and images need

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+import math
+import time
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from itertools import takewhile
 
 from pydantic import BaseModel
 
-from automl_gpt.agent.decisions import Controller, Decision, NoDecision, Situation, Step, ToolCall
+from automl_gpt.agent.decisions import Controller, Decision, NoDecision, Situation, Step, ToolCall, Waiting
 from automl_gpt.agent.validation import validate
 from automl_gpt.cards.errors import ToolError
 from automl_gpt.tools.base import Context
@@ -26,6 +29,18 @@ PROBLEM_LENGTH = 600
 """Characters of the reason for a refusal: it may repeat what a model wrote."""
 SKIPS_IN_A_ROW = 6
 """After so many trials in a row that were predicted to be hopeless, the next one is trained all the same."""
+BESIDE_SHARE, IDLE_SHARE = 0.5, 0.1
+"""Share of the time left that one decision may take, look-ups and a second try included: while training can go on
+beside it, and while the machine idles for it."""
+DECISION_SECONDS, LEAST_SECONDS = 300.0, 2.0
+"""What it may take at the most, and at the least; with less time left than that nobody is asked who takes time."""
+
+GRACE_SECONDS = 2.0
+"""How long after its time a controller may still say why it did not decide."""
+
+
+class _Replaced(Exception):
+    """Another controller was named while this one was thinking."""
 
 
 class Asking:
@@ -46,12 +61,21 @@ class Asking:
         """Say whether the optimiser has a share of every batch now."""
         return self.controller.hybrid and self.controller.ready()
 
-    def decide(self, decision: Decision, trials: tuple[Trial, ...] = (), count: int = 1) -> Iterator[Step]:
-        """Ask the controller, once more with the error, then the fallback; record what was decided."""
-        problem, askable = None, [self.controller, self.controller, self.fallback]
+    def decide(
+        self, decision: Decision, trials: tuple[Trial, ...] = (), count: int = 1, share: float = BESIDE_SHARE
+    ) -> Generator[Step]:
+        """Ask the controller, once more with the error, then the fallback; record what was decided.
+
+        `share` of the time left is what that may take. A controller that is replaced meanwhile is not waited for, and
+        of `trials` only those count that nobody took back or predicted meanwhile.
+        """
+        problem, askable, ends = None, self._askable(), time.monotonic() + self._patience(share)
         while askable:
             controller = askable.pop(0)
-            situation = self._situation(decision, trials, count, problem)
+            still = tuple(t for t in trials if t.status == "proposed")
+            if trials and not still:
+                return
+            situation = self._situation(decision, still, count, problem, ends)
             try:
                 yield from self._ask(controller, situation)
                 return
@@ -64,22 +88,40 @@ class Asking:
                     yield from self._live.record(*controller.judged(False))
             except NoDecision:
                 problem, askable = None, [self.fallback]
+            except _Replaced:
+                problem, askable = None, self._askable()
 
-    def decide_alone(self, decision: Decision, trials: tuple[Trial, ...] = (), count: int = 1) -> Iterator[Step]:
+    def decide_alone(self, decision: Decision, trials: tuple[Trial, ...] = (), count: int = 1) -> Generator[Step]:
         """Let the fallback decide, whoever the controller is."""
-        yield from self._ask(self.fallback, self._situation(decision, trials, count, None))
+        yield from self._ask(self.fallback, self._situation(decision, trials, count))
 
-    def _situation(self, decision: Decision, trials: tuple[Trial, ...], count: int, problem: str | None) -> Situation:
-        state = self._state
-        return Situation(decision, state, eligible(state), trials, count, self._seconds_left(), problem=problem)
+    def _askable(self) -> list[Controller]:
+        """Return who is asked, one after the other."""
+        left = self._seconds_left()
+        late = left is not None and left < LEAST_SECONDS and self.controller.hybrid
+        return [self.fallback] if late else [self.controller, self.controller, self.fallback]
 
-    def _ask(self, controller: Controller, situation: Situation) -> Iterator[Step]:
+    def _patience(self, share: float) -> float:
+        left = self._seconds_left()
+        return DECISION_SECONDS if left is None else min(DECISION_SECONDS, max(LEAST_SECONDS, share * left))
+
+    def _situation(
+        self,
+        decision: Decision,
+        trials: tuple[Trial, ...],
+        count: int,
+        problem: str | None = None,
+        ends: float = math.inf,
+    ) -> Situation:
+        state, left = self._state, self._seconds_left()
+        return Situation(decision, state, eligible(state), trials, count, left, problem=problem, ends=ends)
+
+    def _ask(self, controller: Controller, situation: Situation) -> Generator[Step]:
         state = self._state
         named = None if controller is self.fallback else ()
         context = Context(
             self._live.folder, state.request.seed, 1, self._live.journal, state.run, self._cache, named=named
         )
-        self._cache.update(state=state, seconds_left=situation.seconds_left)
         if controller is not self.fallback:
             yield from self._live.record(_asked(situation, controller.name))
         for _ in range(LOOKUPS):
@@ -91,7 +133,9 @@ class Asking:
                 yield from self._live.record(*controller.judged(True))
                 return
             for call in calls:
-                found = _look(call, situation, context)
+                # Somebody else may have decided while this controller was thinking.
+                self._cache.update(state=state, seconds_left=situation.seconds_left)
+                found = look_up(call, situation, context)
                 situation.looked.append((call, found))
                 yield from self._live.record(_tool_called(call, found, controller.name))
         raise ToolError(f"more than {LOOKUPS} look-ups before the decision")
@@ -104,18 +148,26 @@ class Asking:
         try:
             while True:
                 step = next(answer)
-                if isinstance(step, e.Record):
-                    yield from self._live.record(step)
-                else:
+                if isinstance(step, Waiting):
                     yield step
+                    self._check_still_wanted(controller, situation)
+                else:
+                    yield from self._live.record(step)
         except StopIteration as end:
             calls: list[ToolCall] = end.value
             return calls
         finally:
             answer.close()
 
+    def _check_still_wanted(self, controller: Controller, situation: Situation) -> None:
+        """End the waiting for a controller that was replaced meanwhile, or does not heed when it has to decide."""
+        if controller not in (self.controller, self.fallback):
+            raise _Replaced
+        if time.monotonic() > situation.ends + GRACE_SECONDS:
+            raise NoDecision
+
     def _decided(self, controller: Controller, situation: Situation, call: ToolCall) -> list[e.Event]:
-        events = validate(call, situation, controller.name, lambda trial: seed_of(self._state, trial))
+        events = decided(call, situation, controller.name)
         if controller is self.fallback:
             return self._checked(events)
         shadows = [_shadow(self._state, event) for event in events if isinstance(event, e.TrialPredicted)]
@@ -145,6 +197,17 @@ def seed_of(state: RunState, trial: int) -> int:
     return (state.request.seed * 1_000_003 + trial * 7_919) % 2**31
 
 
+def decided(call: ToolCall, situation: Situation, by: str) -> list[e.Event]:
+    """Return what a call comes to as the run is now, which may have gone on since the situation; ToolError if invalid.
+
+    A trial that was taken back or predicted meanwhile is left out.
+    """
+    state = situation.state
+    now = replace(situation, eligible=eligible(state))
+    events = validate(call, now, by, lambda trial: seed_of(state, trial))
+    return [x for x in events if not isinstance(x, e.TrialPredicted) or state.trials[x.trial].status == "proposed"]
+
+
 def _asked(situation: Situation, by: str) -> e.DecisionAsked:
     return e.DecisionAsked(
         decision=situation.decision,
@@ -156,7 +219,8 @@ def _asked(situation: Situation, by: str) -> e.DecisionAsked:
     )
 
 
-def _look(call: ToolCall, situation: Situation, context: Context) -> BaseModel:
+def look_up(call: ToolCall, situation: Situation, context: Context) -> BaseModel:
+    """Return what an inspecting tool answers; ToolError for another tool, and for the same call once more."""
     tool = TOOLBOX.get(call.name)
     if tool is None or not tool.inspects:
         names = ", ".join(t.name for t in TOOLBOX.values() if t.inspects)

@@ -7,12 +7,17 @@ the chat.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
 from shlex import quote
+from types import FrameType
 from typing import TYPE_CHECKING
 
+from prompt_toolkit.application import get_app_or_none
 from rich.console import Console
 
 from automl_gpt.agent.commands import carry_out, data_card_names, explain
@@ -20,6 +25,7 @@ from automl_gpt.agent.commands import wishes as wish
 from automl_gpt.agent.commands.command import is_file
 from automl_gpt.agent.conversation import Conversation, Person
 from automl_gpt.agent.person import Pipe, Terminal
+from automl_gpt.agent.screen.keyboard import SilentKeyboard
 from automl_gpt.agent.talking.replying import Replying
 from automl_gpt.agent.words.understand import Intent, understand
 from automl_gpt.cards.errors import BudgetError, ToolError, UserError
@@ -46,8 +52,28 @@ def chat(session: Session, console: Console, cards: Sequence[str]) -> int:
     else:
         person = Pipe(sys.stdin, lambda text: console.print(text, soft_wrap=True, highlight=False))
     talk = Conversation(session, console, person)
-    with talk.screen:
+    with _ends_in_order(), talk.screen:
         return converse(talk, cards)
+
+
+@contextlib.contextmanager
+def _ends_in_order() -> Generator[None]:
+    """Let a request of the system to end leave a sound terminal behind, whatever is going on; exit code 130."""
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        asking, end = get_app_or_none(), SystemExit(INTERRUPTED)
+        if asking is None or not asking.is_running:
+            raise end
+        asking.exit(exception=end)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def converse(talk: Conversation, cards: Sequence[str] = ()) -> int:
@@ -56,12 +82,19 @@ def converse(talk: Conversation, cards: Sequence[str] = ()) -> int:
     replying = Replying(talk, lambda words: _by_rules(talk, words, noted=True))
     talk.converse, talk.meanwhile = replying.answer, lambda: _shielded(talk, replying.go_on)
     talk.say("AutoML-GPT: name a Data Card or a data file; /help for more", "dim")
+    try:
+        return _until_they_leave(talk, replying, cards)
+    finally:
+        talk.screen.close()
+        _farewell(talk)
+
+
+def _until_they_leave(talk: Conversation, replying: Replying, cards: Sequence[str]) -> int:
     for name in cards:
         attempt(talk, f"/data {quote(name)}")
     if not talk.person.present:
         talk.session.warm_up()
     while not talk.leaving:
-        _shielded(talk, replying.finish)
         try:
             message = talk.next_message()
         except KeyboardInterrupt:
@@ -71,8 +104,9 @@ def converse(talk: Conversation, cards: Sequence[str] = ()) -> int:
             continue
         if message is None:
             break
-        attempt(talk, message)
-    _farewell(talk)
+        with SilentKeyboard():  # what is typed meanwhile comes with the next prompt, and only there
+            attempt(talk, message)
+            _shielded(talk, replying.finish)
     return talk.exit_code
 
 

@@ -51,7 +51,7 @@ class Conversation:
     def __init__(self, session: Session, console: Console, person: Person) -> None:
         self.session, self.person = session, person
         self.screen = Screen(console, live=True, chat=True).over(session)
-        session.on_text = self._heard
+        session.on_text, session.on_idle = self._heard, self._idle
         self.hear: Callable[[str], None] | None = None
         self.converse: Callable[[str], bool] | None = None
         self.meanwhile: Callable[[], None] | None = None
@@ -106,6 +106,11 @@ class Conversation:
         """Show what a language model says while it says it, and hear the person meanwhile."""
         self.screen.thinking(who, text)
         if self.training and text:
+            self.between()
+
+    def _idle(self) -> None:
+        """Hear the person while a run waits."""
+        if self.training:
             self.between()
 
     def _echo(self, line: str) -> None:

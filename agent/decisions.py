@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,13 +46,18 @@ class ProposeHyperparameters(Arguments):
     configurations: list[Configuration] = Field(min_length=1, max_length=16)
 
 
+MOST_STEPS = 10_000_000
+Score = Annotated[float, Field(ge=-1e100, le=1e100)]
+"""A score that can be squared and summed: a prediction beyond would break the arithmetic that judges it."""
+
+
 class Checkpoint(Arguments):
     """One expected row of the validation curve."""
 
-    step: int = Field(ge=1, description="boosting round, epoch or other step, from 1")
-    valid: float = Field(description="validation score at that step")
-    low: float = Field(description="lower end of the 80% interval")
-    high: float = Field(description="upper end of the 80% interval")
+    step: int = Field(ge=1, le=MOST_STEPS, description="boosting round, epoch or other step, from 1")
+    valid: Score = Field(description="validation score at that step")
+    low: Score = Field(description="lower end of the 80% interval")
+    high: Score = Field(description="upper end of the 80% interval")
 
 
 class Prediction(Arguments):
@@ -59,9 +65,9 @@ class Prediction(Arguments):
 
     trial: int
     checkpoints: list[Checkpoint] = Field(default_factory=list[Checkpoint], max_length=12)
-    value: float = Field(description="expected best validation score")
-    low: float = Field(description="lower end of its 80% interval")
-    high: float = Field(description="upper end of its 80% interval")
+    value: Score = Field(description="expected best validation score")
+    low: Score = Field(description="lower end of its 80% interval")
+    high: Score = Field(description="upper end of its 80% interval")
     seconds: float = Field(gt=0, le=1e8, description="expected seconds of training")
     megabytes: float = Field(gt=0, le=1e8, description="expected peak memory")
     train: bool = Field(default=True, description="false where the trial is not worth training")
@@ -113,7 +119,8 @@ class Situation:
 
     `trials` are the trials that a prediction is asked for, `count` the number of configurations wanted, `seconds_left`
     the time that training may still take (None: no limit), `eligible` the models that may be assigned, `looked` the
-    inspecting calls made for this decision, each with its result, `problem` why the last answer was refused.
+    inspecting calls made for this decision, each with its result, `problem` why the last answer was refused, `ends`
+    when the decision has to be made, by the monotonic clock.
     """
 
     decision: Decision
@@ -124,6 +131,7 @@ class Situation:
     seconds_left: float | None = None
     looked: list[tuple[ToolCall, BaseModel]] = field(default_factory=list[tuple[ToolCall, BaseModel]])
     problem: str | None = None
+    ends: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Driver:
         base: Path | None,
         head_start: float = 0.0,
         listener: Listener | None = None,
+        on_idle: Callable[[], None] | None = None,
     ) -> None:
         self.live, self.state, self.server, self._base = live, live.state, server, base
         self._listener = listener
@@ -52,6 +53,7 @@ class Driver:
         self.clock = Clock(self.state.request.budget, self.state.spent, head_start)
         self._builtin = BuiltinController()
         self._loop = Loop(live, self._controller(), self._builtin, server, self.clock)
+        self._loop.on_idle = on_idle
         self._stopped_by: str | None = None
 
     def _controller(self) -> Controller:
@@ -83,6 +85,7 @@ class Driver:
 
     def predict(self) -> Iterator[e.Event]:
         """Predict the logs of proposals that have none."""
+        self._loop.stop.clear()
         return self._loop.predict()
 
     def release(self) -> None:
@@ -100,6 +103,7 @@ class Driver:
 
     def plan(self) -> Iterator[e.Event]:
         """Decide up to the next training, without training."""
+        self._loop.stop.clear()
         yield from self.profile()
         if self.state.finishing is None:
             yield from self._loop.plan()
@@ -109,20 +113,18 @@ class Driver:
         self._stopped_by = None
         self._loop.stop.clear()
         self.clock.go_on()
-        ended = False
         try:
-            yield from self.plan()
+            yield from self.profile()
             if not self.state.approved:
                 raise UserError("the training is not approved")
             if self.state.finishing is None:
                 yield from self._loop.search()
             if self._stopped_by is None:
                 yield from Finisher(self._loop).finish()
-                ended = True
         finally:
-            if not ended and self.state.finished is None:
+            if self.state.finished is None:
                 self.live.record(e.Interrupted(reason=self._stopped_by or "the session ended"))
-            if ended:
+            else:
                 self.release()
         if self.state.finished is not None and self.state.finished.status == "no_trials":
             raise BudgetError(self.state.finished.reason)

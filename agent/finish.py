@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from automl_gpt.agent.asking import IDLE_SHARE
 from automl_gpt.agent.controller import Loop
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.evaluate.scorecard import scorecard
@@ -28,15 +29,18 @@ class Finisher:
         self._record = loop.live.record
 
     def finish(self) -> Iterator[e.Event]:
-        """Decide on the ensemble, deliver, look at the test split once, report."""
+        """Decide on the ensemble, deliver, look at the test split once, report. A stop ends only the deciding."""
         state = self._state
         if not any(t.complete for t in state.done()):
             yield from self._nothing()
             return
         if state.finishing is None:
             left, asking = self._loop.clock.left(), self._loop.asking
-            decide = asking.decide if left is None or left > PATIENT_SECONDS else asking.decide_alone
-            yield from self._loop.patiently(decide("finish"))
+            patient = left is None or left > PATIENT_SECONDS
+            deciding = asking.decide("finish", share=IDLE_SHARE) if patient else asking.decide_alone("finish")
+            yield from self._loop.patiently(deciding)
+            if self._loop.stop.is_set():
+                return
         if state.ensemble is None:
             yield from self._choose(state.finishing is None or state.finishing.ensemble)
         if state.test is None and state.need_profile().rows_test:

@@ -1,13 +1,44 @@
-"""Trials as a table, for scripts and notebooks."""
+"""A run as scripts and notebooks show it: a line, the panels of the screen, a table of trials."""
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from automl_gpt.agent.screen import show_state
+from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState, Trial
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+WIDTH = 100
+"""Cells of a line in a notebook."""
+
+
+def repr_of(state: RunState | None, request: e.Request) -> str:
+    """Return a session in one line."""
+    if state is None:
+        return f"<Session without a run, controller {request.controller}>"
+    best = state.best()
+    score = f", best {best.metric.name} {best.value:.4g}" if best and best.value is not None else ""
+    status = state.finished.status if state.finished else "open"
+    return f"<Session {state.run}: {len(state.done())} trials{score}, {status}, controller {request.controller}>"
+
+
+def rich_of(state: RunState | None, request: e.Request) -> RenderableType:
+    """Return a session as the screen shows it: data, trials predicted against actual, result."""
+    return Text(repr_of(state, request)) if state is None else show_state(state, WIDTH)
+
+
+def html_of(shown: RenderableType) -> str:
+    """Return what the screen shows as HTML, for notebooks."""
+    console = Console(record=True, file=io.StringIO(), width=WIDTH, force_terminal=True)
+    console.print(shown)
+    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 
 def trials_frame(state: RunState) -> DataFrame:

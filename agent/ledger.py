@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from typing import Any, Literal
 from automl_gpt.agent.clock import Clock
 from automl_gpt.agent.llm.exchange import Query
 from automl_gpt.agent.prompts.fitting import tokens
-from automl_gpt.cards.errors import UserError
+from automl_gpt.cards.errors import PriceUnknown
 from automl_gpt.cards.language_model import LanguageModelCard
 from automl_gpt.cards.prices import price_card, price_file
 from automl_gpt.tools.journal import events as e
@@ -39,6 +40,7 @@ _PIECES = re.compile(r"\s(?=\d)|\n+|\d{1,3}|[^\W\d]+|[^\w\s]{1,3}")
 """What tokenizers cut a text into at the least."""
 
 
+@lru_cache(maxsize=64)
 def text_tokens(text: str) -> int:
     """Estimate the tokens of a text, rather too many: by its length, and tables by the numbers in them."""
     return max(tokens(text), sum(1 for _ in _PIECES.finditer(text)))
@@ -220,7 +222,7 @@ class Ledger:
 
 
 def check_money(request: e.Request, model: str, endpoint: str | None, folder: Path) -> None:
-    """Raise UserError, with the card to write, where money is limited and the price of the language model is unknown.
+    """Raise PriceUnknown, with the card to write, where money is limited and the model's price is unknown.
 
     `model` is PROVIDER:MODEL or `builtin`, `endpoint` the server that is asked (None: the provider's own), `folder`
     that of the person's own cards.
@@ -229,7 +231,8 @@ def check_money(request: e.Request, model: str, endpoint: str | None, folder: Pa
     if limit is None or ":" not in model or price_card(model, endpoint, folder) is not None:
         return
     where = f" at {endpoint}" if endpoint else ""
-    raise UserError(
+    raise PriceUnknown(
         f"the budget is {limit:g} USD and the price of {model}{where} is unknown: write {price_file(folder, model)} "
-        f"with `name: {model}`, `input_usd:` and `output_usd:` (USD per million tokens)"
+        f"with `name: {model}`, `input_usd:` and `output_usd:` (USD per million tokens)",
+        model,
     )

@@ -109,8 +109,8 @@ def toolbar(session: Session) -> str:
     best = state.best() if state.metric else None
     parts = [state.run, state.metric.name if state.metric else "", f"budget {budget_words(state.request.budget)}"]
     parts += [f"best {number(best.value)}"] if best else []
-    parts += [session.controller] if session.controller != "builtin" else []
     parts += ["finished"] if state.finished else []
+    parts += [session.controller] if session.controller != "builtin" else []
     return " | ".join(filter(None, parts))
 
 

@@ -12,17 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from automl_gpt.agent.asking import seed_of
+from automl_gpt.agent.asking import PROBLEM_LENGTH, decided, look_up
 from automl_gpt.agent.decisions import Decision, Situation, ToolCall
 from automl_gpt.agent.llm.controller import calls_of, query_for
 from automl_gpt.agent.llm.exchange import Abilities, Answer
-from automl_gpt.agent.validation import validate
 from automl_gpt.cards.errors import ToolError
 from automl_gpt.tools.base import Context
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.redact import redact
 from automl_gpt.tools.journal.state import RunState
-from automl_gpt.tools.toolbox import TOOLBOX
 from automl_gpt.tools.tune.assignment import eligible
 
 SHOWN = 160
@@ -72,6 +70,7 @@ class _Replaying:
         self._name = ""
         self._abilities = Abilities()
         self._call = 0
+        self._answer: Answer | None = None
         self._expected: list[e.Event] = []
         self._cache: dict[str, Any] = {}
 
@@ -83,7 +82,7 @@ class _Replaying:
             case e.LLMAsked() if event.purpose != "conversation" and self._situation is not None:
                 self._asked(event, self._situation)
             case e.LLMAnswered() if not event.failure and event.call == self._call and self._situation is not None:
-                self._answered(event, self._situation)
+                self._answered(event)
             case _:
                 self._compare(event)
         self.state.apply(event)
@@ -104,33 +103,38 @@ class _Replaying:
         if before != now:
             self._differs(f"request {event.call} ({event.purpose})", *_first_difference(before, now))
 
-    def _answered(self, event: e.LLMAnswered, situation: Situation) -> None:
+    def _answered(self, event: e.LLMAnswered) -> None:
+        """Keep the answer: what it decides depends on the run as it is when the decision is made."""
         refusal = event.text if event.finish == "refusal" else ""
-        answer = Answer(event.text, event.calls, event.finish, event.model, refusal)
+        self._answer, self._expected = Answer(event.text, event.calls, event.finish, event.model, refusal), []
+
+    def _outcome(self, answer: Answer, situation: Situation) -> list[e.Event]:
+        """Return what follows from an answer: the decision's events, or the look-ups, then what is refused of it."""
+        found: list[e.Event] = []
         try:
             calls = calls_of(answer, situation, self._abilities)
-            self._expected = self._outcome(calls, situation)
+            if calls[0].name == situation.decision:
+                self.found.decisions += 1
+                return decided(calls[0], situation, self._name)
+            for call in calls:
+                found.append(self._looked(call, situation))
         except ToolError as error:
-            self._expected = [e.DecisionRefused(decision=situation.decision, problem=redact(str(error)), by=self._name)]
+            problem = redact(str(error)[:PROBLEM_LENGTH])
+            found.append(e.DecisionRefused(decision=situation.decision, problem=problem, by=self._name))
+        return found
 
-    def _outcome(self, calls: list[ToolCall], situation: Situation) -> list[e.Event]:
-        """Return what follows from an answer: the decision's events, or the look-ups with their results."""
-        if calls[0].name == situation.decision:
-            self.found.decisions += 1
-            return validate(calls[0], situation, self._name, lambda trial: seed_of(self.state, trial))
-        expected: list[e.Event] = []
+    def _looked(self, call: ToolCall, situation: Situation) -> e.Event:
         self._cache.update(state=self.state, seconds_left=situation.seconds_left)
         context = Context(Path(), self.state.request.seed, cache=self._cache, named=())
-        for call in calls:
-            tool = TOOLBOX.get(call.name)
-            if tool is None or not tool.inspects:
-                return expected
-            situation.looked.append((call, tool.call(call.arguments, context)))
-            expected.append(e.ToolCalled(name=call.name, arguments=call.arguments, result="", by=self._name))
-        return expected
+        situation.looked.append((call, look_up(call, situation, context)))
+        return e.ToolCalled(name=call.name, arguments=call.arguments, result="", by=self._name)
 
     def _compare(self, event: e.Event) -> None:
-        if not isinstance(event, (*DECIDED, e.DecisionRefused)) or event.by != self._name or not self._expected:
+        if not isinstance(event, (*DECIDED, e.DecisionRefused)) or event.by != self._name:
+            return
+        if self._answer is not None and self._situation is not None:
+            self._expected, self._answer = self._outcome(self._answer, self._situation), None
+        if not self._expected:
             return
         expected = self._expected.pop(0)
         before, now = _facts(event), _facts(expected)

@@ -78,7 +78,9 @@ def open_trials(state: RunState | None) -> list[Trial]:
 
 
 def undo(live: LiveRun | None) -> str:
-    """Take back the proposals that are not trained yet; UserError where there are none."""
+    """Take back the proposals that are not trained yet; UserError where there are none, or the run is finished."""
+    if live is not None and live.state.finished is not None:
+        raise UserError(f"run {live.state.run} is finished: there is nothing to take back")
     waiting = open_trials(live.state if live else None)
     if live is None or not waiting:
         raise UserError("there is nothing to take back: no proposal waits for its training")

@@ -111,17 +111,20 @@ def _drive(session: Session, console: Console, yes: bool, as_json: bool) -> int:
     stopped: list[int] = []
     with Screen(console, live=console.is_terminal).over(session) as screen:
         session.on_text = screen.thinking
-        _show(screen, session, session.plan())
         if yes:
+            # Once the training is approved, it need not wait for a language model's plan.
+            _show(screen, session, session.profile())
             session.approve("--yes")
-        elif not session.need_state().approved:
+        else:
+            _show(screen, session, session.plan())
+        if not session.need_state().approved:
             session.wait_for_person()
             if not screen.ask_approval(session.need_state(), session.edit):
                 raise UserError(f"not approved; the plan is kept: `automl-gpt resume {session.need_state().run}`")
             session.approve()
         with _stopped_by_signals(session) as stopped:
             _show(screen, session, session.drive())
-    if stopped:
+    if stopped and session.need_state().finished is None:
         run = session.need_state().run
         console.print(f"interrupted; `automl-gpt resume {run}` goes on", markup=False)
         return INTERRUPTED

@@ -10,7 +10,7 @@ from automl_gpt.agent.clock import Clock
 from automl_gpt.agent.decisions import Decision, Situation, Step
 from automl_gpt.agent.desk import Desk
 from automl_gpt.agent.driver import Driver, take_up, versions
-from automl_gpt.agent.frames import trials_frame
+from automl_gpt.agent.frames import html_of, repr_of, rich_of, trials_frame
 from automl_gpt.agent.ledger import Ledger, Usage, check_money
 from automl_gpt.agent.llm.connect import endpoint_of
 from automl_gpt.agent.llm.line import Line
@@ -31,6 +31,7 @@ from automl_gpt.tools.tune.assignment import eligible
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from rich.console import RenderableType
 
 
 class Session:
@@ -51,6 +52,8 @@ class Session:
         self.journal = journal or open_journal()
         self.on_text: Callable[[str, str], None] | None = None
         """Is told who answers and what has come so far, while a language model answers; then an empty text."""
+        self.on_idle: Callable[[], None] | None = None
+        """Is called often while the run waits for its training or for a language model."""
         self.request = request or e.Request()
         self.desk = Desk(self.journal.folder / "cards")
         self.driving = False
@@ -59,6 +62,15 @@ class Session:
         self._driver: Driver | None = None
         self._server, self._shares_server = server, server is not None
         self._head_start = head_start
+
+    def __repr__(self) -> str:
+        return repr_of(self.state, self.request)
+
+    def __rich__(self) -> RenderableType:
+        return rich_of(self.state, self.request)
+
+    def _repr_html_(self) -> str:
+        return html_of(rich_of(self.state, self.request))
 
     def __enter__(self) -> Session:
         return self
@@ -129,7 +141,9 @@ class Session:
             self._live.state.request = wanted  # nothing of the run changes any more; who talks about it does
         if self._driver is not None:
             self._driver.clock.total = wanted.budget.seconds
-            self._driver.use_controller(anew="controller" in fields)
+            # A price may have become known since the model was plugged in.
+            money = wanted.budget.cost_usd != self.request.budget.cost_usd
+            self._driver.use_controller(anew=money or "controller" in fields)
         self.request = wanted
 
     def limit(self, parameter: str, low: float | None = None, high: float | None = None, **more: Any) -> None:
@@ -145,8 +159,12 @@ class Session:
         return undo(self._live)
 
     def edit(self, trial: int, hyperparameters: Hyperparameters) -> list[e.Event]:
-        """Replace a proposal by one with other hyperparameters, and predict its log; UserError where they don't fit."""
-        return [*edit(self._need_live(), trial, hyperparameters), *self._need_driver().predict()]
+        """Replace a proposal by one with other hyperparameters, and predict its log; UserError where they don't fit.
+
+        While the run is driven its log is predicted by and by.
+        """
+        edited = list(edit(self._need_live(), trial, hyperparameters))
+        return edited if self.driving else [*edited, *self._need_driver().predict()]
 
     def said(self, text: str, understood: str) -> None:
         """Note the person's words in the run; later paragraphs carry them."""
@@ -195,6 +213,7 @@ class Session:
             yield from self._need_driver().drive()
         finally:
             self.driving = False
+            self.wait_for_person()
 
     def finish(self, by: str = "person") -> None:
         """End the search: the next `drive` delivers the best of what is trained; UserError where nothing is."""
@@ -326,6 +345,10 @@ class Session:
         if self.on_text is not None:
             self.on_text(who, text)
 
+    def _idle(self) -> None:
+        if self.on_idle is not None:
+            self.on_idle()
+
     def _need_live(self) -> LiveRun:
         if self._live is None:
             raise UserError("there is no run yet: name a Data Card or a data file first")
@@ -334,6 +357,6 @@ class Session:
     def _need_driver(self) -> Driver:
         if self._driver is None:
             live, server = self._need_live(), self.warm_up()
-            self._driver = Driver(live, server, self.desk.base, self._head_start, self._heard)
+            self._driver = Driver(live, server, self.desk.base, self._head_start, self._heard, self._idle)
             self._head_start = 0.0
         return self._driver

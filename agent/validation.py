@@ -34,6 +34,9 @@ from automl_gpt.tools.tune.space import encode, repeats
 ENOUGH_TO_FINISH, EARLY_SHARE = 20, 0.5
 """A model may end a run after so many scored trials, or once less than this share of the budget is left."""
 
+PROVEN_TRIALS, PROVEN_SHARE = 3, 0.5
+"""A model's word that a trial is hopeless counts after so many predictions, where this share of them held."""
+
 
 def validate(call: ToolCall, situation: Situation, by: str, seeds: Callable[[int], int]) -> list[e.Event]:
     """Turn a decision into events, or raise ToolError with what would be right."""
@@ -63,6 +66,8 @@ def _propose(
     known = [(t.number, t.model, t.hyperparameters) for t in state.ordered() if not t.withdrawn]
     number = max(state.trials, default=0)
     events: list[e.Event] = []
+    if len(arguments.configurations) > situation.count:
+        raise ToolError(f"at most {situation.count} configurations are asked for, not {len(arguments.configurations)}")
     for wanted in arguments.configurations:
         if wanted.model not in state.assigned and wanted.model != TRIVIAL:
             raise ToolError(f"{wanted.model!r} is not assigned; assigned are: {', '.join(state.assigned)}")
@@ -118,13 +123,25 @@ def _check_figures(p: Prediction, metric: Metric) -> None:
 
 
 def _worth(p: Prediction, state: RunState, by: str) -> bool:
-    """Say whether a trial is trained. A model may only skip what its own figures leave behind the best so far."""
+    """Say whether a trial is trained. A model may only skip what its own figures leave behind the best so far.
+
+    And only once its figures have proven themselves: one whose intervals rarely hold the truth skips nothing.
+    """
     if p.train or by == "builtin":
         return p.train
+    if not _proven(state, by):
+        return True
     best, metric = best_deliverable(state), state.need_metric()
     optimistic = p.high if metric.sign > 0 else p.low
     opening = state.trials[p.trial].proposal.by == "opening"
     return opening or best is None or best.value is None or metric.sign * (optimistic - best.value) >= 0
+
+
+def _proven(state: RunState, by: str) -> bool:
+    """Say whether enough of the intervals that somebody predicted held the score that came."""
+    said = [t for t in state.ordered() if t.prediction and t.prediction.by == by and t.model != TRIVIAL]
+    covered = [t.gap.covered for t in said if t.gap is not None]
+    return len(covered) >= PROVEN_TRIALS and sum(covered) >= PROVEN_SHARE * len(covered)
 
 
 def _predicted(p: Prediction, state: RunState, by: str) -> e.TrialPredicted:
@@ -164,6 +181,7 @@ def _refuse_early_end(situation: Situation) -> None:
     trials = sum(t.model != TRIVIAL for t in state.done())
     early = budget.seconds is not None and (situation.seconds_left or 0.0) > EARLY_SHARE * budget.seconds
     early = early or (budget.trials is not None and trials < (1 - EARLY_SHARE) * budget.trials)
+    early = early or (budget.seconds is None and budget.trials is None)
     if early and trials < ENOUGH_TO_FINISH:
         raise ToolError(
             f"too early to finish: {trials} trials are scored and most of the budget is left; "

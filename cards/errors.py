@@ -4,6 +4,7 @@
     ├── UserError           the request is wrong: one clear line for the person, exit code 2
     │   ├── CardError       a card is wrong: names file, line, field and the mend
     │   ├── QuotingError    the text quotes cells of the data: for the person alone
+    │   ├── PriceUnknown    money is limited, and nobody knows what a language model costs
     │   └── StoreError      the journal can't be used: locked, full, damaged, read-only
     ├── ToolError           a tool call is wrong: a text that a model can act on
     └── BudgetError         the budget ended before any trial finished: exit code 3
@@ -40,6 +41,14 @@ class QuotingError(UserError):
 
     def __init__(self, text: str, without_cells: str) -> None:
         self.without_cells = without_cells
+        super().__init__(text)
+
+
+class PriceUnknown(UserError):
+    """Money is limited and the price of a language model, `model`, is unknown; the text says which card tells it."""
+
+    def __init__(self, text: str, model: str) -> None:
+        self.model = model
         super().__init__(text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from automl_gpt.agent.commands import controlling, limits, looking, reasons, running, wishes
+from automl_gpt.agent.commands import controlling, limits, looking, reasons, running, spending, wishes
 from automl_gpt.agent.commands.command import Command
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.decisions import DECISIONS
@@ -50,7 +50,7 @@ def _runs(session: Session) -> Iterable[str]:
 
 
 def _budgets(_session: Session) -> Iterable[str]:
-    return ("1m", "10m", "1h", "10 trials", "30 trials", "none")
+    return ("1m", "10m", "1h", "10 trials", "30 trials", "50000 tokens", "0.50 USD", "none")
 
 
 def _decisions(_session: Session) -> Iterable[str]:
@@ -119,7 +119,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("models", "", "the candidate models", looking.models),
     Command("metric", "[NAME]", "set or show the metric", wishes.metric, _metrics),
-    Command("budget", "[10m] [30 trials]", "set or show the budget", wishes.budget, _budgets),
+    Command(
+        "budget",
+        "[10m] [30 trials] [0.50 USD]",
+        "set or show the budget: time, trials, tokens, money",
+        spending.budget,
+        _budgets,
+    ),
     Command("model", "[NAME ...]", "consider only these models; all: every one that fits", wishes.model, _models),
     Command("limit", "[NAME RANGE]", "narrow a hyperparameter, or the model's size", limits.limit, _parameters),
     Command(
@@ -134,7 +140,7 @@ COMMANDS: tuple[Command, ...] = (
         "prompt", "[DECISION or sent [N]]", "what a controller reads, or what was sent", looking.prompt, _decisions
     ),
     Command("go", "", "train, after one question; Ctrl-C stops", running.go, alone=True),
-    Command("finish", "", "deliver the best of what is trained so far", running.finish, alone=True),
+    Command("finish", "", "deliver the best of what is trained so far", running.finish),
     Command("trials", "", "the table of trials", looking.trials),
     Command("show", "[N]", "one trial, or the run", looking.show, _trials),
     Command("compare", "[N]", "predicted and actual log of a trial, side by side", looking.compare, _trials),

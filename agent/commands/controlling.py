@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automl_gpt.agent.commands.spending import change
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.screen.budgets import cost_rows
 from automl_gpt.agent.screen.panels import facts
@@ -10,7 +11,7 @@ from automl_gpt.agent.screen.panels import facts
 def controller(chat: Conversation, rest: str) -> None:
     """Change who decides from now on, or say who does."""
     if rest.strip():
-        chat.change(controller=rest.strip())
+        change(chat, controller=rest.strip())
     wanted, session = chat.session.request.controller, chat.session
     now = f"; for now {session.controller} decides" if session.controller != wanted else ""
     where = f" at {session.endpoint}" if session.endpoint else ""

@@ -52,9 +52,12 @@ def go(chat: Conversation, _rest: str) -> None:
 
 
 def finish(chat: Conversation, _rest: str) -> None:
-    """End the search, and deliver the best of what is trained."""
+    """End the search, also while something trains, and deliver the best of what is trained."""
     chat.session.finish()
-    _drive(chat)
+    if chat.training:
+        chat.say("the search ends here; the best of what is trained is delivered", "dim")
+    else:
+        _drive(chat)
 
 
 def _drive(chat: Conversation) -> None:

@@ -1,22 +1,17 @@
-"""Commands by which a person says what is wanted: data, metric, budget, models; and takes it back."""
+"""Commands by which a person says what is wanted: data, metric, models; and takes it back."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from automl_gpt.agent.clock import seconds_of
 from automl_gpt.agent.commands.command import is_file, reading, split
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.screen import profile_panel
-from automl_gpt.agent.screen.panels import budget_words, facts
-from automl_gpt.agent.words.understand import seconds_in
+from automl_gpt.agent.screen.panels import facts
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.schema import DataCard, ModelCard
 from automl_gpt.tools.evaluate.metrics import METRICS, fitting
-from automl_gpt.tools.journal.events import Budget
 
-LONGEST = 366 * 86400.0
 ATTEMPTS = 3
 CARD_SUFFIXES = (".yaml", ".yml")
 
@@ -105,37 +100,6 @@ def metric(chat: Conversation, rest: str) -> None:
         return
     now = state.metric.name if state and state.metric else chat.session.request.metric
     chat.screen.print(facts([("metric", now or "the card's, or by the task"), ("fitting", ", ".join(fits))]))
-
-
-def budget(chat: Conversation, rest: str) -> None:
-    """Set the budget, or show it and what is left of it."""
-    if rest.strip():
-        chat.change(budget=budget_of(rest, chat.session.request.budget))
-    left = chat.session.seconds_left()
-    more = f", {left:.0f} s left" if left is not None and chat.state is not None else ""
-    chat.say(f"budget {budget_words(chat.session.request.budget)}{more}")
-
-
-def budget_of(text: str, now: Budget) -> Budget:
-    """Return a budget of words such as `10m`, `30 trials`, `10m 30 trials`, `none`; what they leave out stays.
-
-    UserError for anything else, and for a budget in which nothing can be trained.
-    """
-    rest, fields = text.strip().casefold(), dict[str, float | int | None]()
-    if rest in ("none", "no limit", "unlimited"):
-        return now.model_copy(update={"seconds": None, "trials": None})
-    match = re.search(r"(-?\d{1,18})\s*(?:trials?|t)\b", rest)
-    if match:
-        fields["trials"] = int(match.group(1))
-        if int(match.group(1)) < 1:
-            raise UserError(f"a budget of {match.group(1)} trials trains nothing: give at least 1")
-        rest = (rest[: match.start()] + rest[match.end() :]).strip(" ,;")
-        rest = re.sub(r"\b(and|or)$|^(and|or)\b", "", rest).strip()
-    if rest:
-        fields["seconds"] = seconds_in(rest) or seconds_of(rest)
-        if fields["seconds"] > LONGEST:
-            raise UserError("a budget of more than a year: write /budget none for no limit")
-    return now.model_copy(update=fields)
 
 
 def model(chat: Conversation, rest: str) -> None:

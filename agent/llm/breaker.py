@@ -38,27 +38,41 @@ class Breaker:
         self._for_good = self._for_good or for_good
         if self._for_good:
             return None
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._failures)
         self._failures += 1
-        self._invalid = 0
-        pause = max(pause, min(wait or 0.0, LONGEST_PAUSE))
-        self._until = self._now() + pause
-        return pause
-
-    def invalid(self) -> bool:
-        """Note a decision that the model did not make in a valid form; say whether that was one too many."""
-        self._invalid += 1
-        return self._invalid >= INVALID_IN_A_ROW
+        return self._leave(max(_pause(self._failures), min(wait or 0.0, LONGEST_PAUSE)))
 
     def answered(self) -> bool:
-        """Note an answer; say whether the model had been left alone before it."""
+        """Note an answer; say whether the model had been left alone until it would give one."""
         was_open, self._until, self._failures = self.open, None, 0
-        return was_open
+        return was_open and not self._talks
+
+    def invalid(self) -> float | None:
+        """Note a decision that the model did not make in a valid form.
+
+        Return the seconds for which it is left alone; None where those in a row are not too many yet. Only a valid
+        decision ends the row: answers that decide nothing would cost tokens for ever.
+        """
+        self._invalid += 1
+        return self._leave(_pause(self._invalid - INVALID_IN_A_ROW + 1)) if self._talks else None
+
+    def decided(self) -> bool:
+        """Note a decision in a valid form; say whether the model had been left alone until it would make one."""
+        talked, self._invalid = self._talks, 0
+        return talked
+
+    @property
+    def _talks(self) -> bool:
+        return self._invalid >= INVALID_IN_A_ROW
 
     def close(self) -> None:
         """Try again: something was changed that may help."""
         self._for_good, self._until, self._failures, self._invalid = False, None, 0, 0
 
-    def decided(self) -> None:
-        """Note a decision in a valid form."""
-        self._invalid = 0
+    def _leave(self, pause: float) -> float:
+        self._until = self._now() + pause
+        return pause
+
+
+def _pause(failures: int) -> float:
+    """Return the seconds for which a model is left alone after so many failures in a row."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 30))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Generator
 
 from automl_gpt.agent.decisions import NoDecision, Situation, Step, Thinking, ToolCall, Waiting
@@ -12,9 +14,13 @@ from automl_gpt.agent.llm.line import Line
 from automl_gpt.agent.prompts import offer, query
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.redact import redact
 
 LOOKUPS = 6
 """Inspecting calls that a model may make before a decision."""
+PLUG_SECONDS = 60.0
+"""How long plugging a model in may take."""
+WORDS_LENGTH = 300
 
 
 class LLMController:
@@ -29,7 +35,8 @@ class LLMController:
         self.name = name
         self._connect = connect
         self._line: Line | None = None
-        self._problem = ""
+        self._problem = self._told = ""
+        self._late = time.monotonic() + PLUG_SECONDS
         self._opening = threading.Thread(target=self._open, daemon=True, name="plugging-in")
         self._opening.start()
 
@@ -38,19 +45,27 @@ class LLMController:
             self._line = self._connect()
         except UserError as error:
             self._problem = str(error)
+        except Exception as error:
+            # Whatever a provider's package does wrong costs a line on the screen, and not the run.
+            words = " ".join(f"{self.name} can't be plugged in: {type(error).__name__}: {error}".split())
+            self._problem = redact(words)[:WORDS_LENGTH]
 
     def _over(self, seconds: float) -> bool:
         self._opening.join(max(0.0, seconds))
         return not self._opening.is_alive()
 
-    def line(self) -> Generator[Step, None, Line]:
-        """Return the line once it is there; NoDecision, after one event that says why, where there can be none."""
-        while not self._over(0):
+    def line(self, ends: float = math.inf) -> Generator[Step, None, Line]:
+        """Return the line once it is there, by the monotonic time `ends`.
+
+        NoDecision, after an event that says why, once for each reason, where there is none.
+        """
+        while not self._over(0) and time.monotonic() < min(ends, self._late):
             yield Waiting(self._over)
         if self._line is None:
-            if self._problem:
-                yield e.ControllerSwitched(to="builtin", reason=self._problem)
-                self._problem = ""
+            problem = self._problem or f"{self.name} is not plugged in yet"
+            if problem != self._told:
+                self._told = problem
+                yield e.ControllerSwitched(to="builtin", reason=problem)
             raise NoDecision
         return self._line
 
@@ -60,22 +75,31 @@ class LLMController:
 
     def ready(self) -> bool:
         """Say whether the model would be asked now."""
-        return self._opening.is_alive() or (self._line is not None and self._line.ready())
+        if self._line is not None:
+            return self._line.ready()
+        return self._opening.is_alive() and time.monotonic() < self._late
 
     def decide(self, situation: Situation) -> Thinking:
         """Ask the model for the decision."""
-        line = yield from self.line()
-        answer = yield from line.ask(lambda abilities: query_for(situation, abilities))
-        return calls_of(answer, situation, line.model.abilities)
+        line = yield from self.line(situation.ends)
+        asked = line.model.abilities
+
+        def made(abilities: Abilities) -> Query:
+            # A conversation beside it may lower them before the answer comes.
+            nonlocal asked
+            asked = abilities
+            return query_for(situation, abilities)
+
+        answer = yield from line.ask(made, situation.ends)
+        return calls_of(answer, situation, asked)
 
     def judged(self, valid: bool) -> tuple[e.Event, ...]:
         """Hear whether a decision counted; after too many that did not, the model is left alone for a while."""
         if self._line is None:
             return ()
-        if valid:
-            self._line.breaker.decided()
-        elif self._line.breaker.invalid():
-            pause = self._line.breaker.failed()
+        if valid and self._line.breaker.decided():
+            return (e.ControllerSwitched(to=self.name, reason="it makes valid decisions again"),)
+        if not valid and (pause := self._line.breaker.invalid()) is not None:
             words = f"{self.name} made no valid decision several times in a row; it is tried again in {pause:.0f} s"
             return (e.ControllerSwitched(to="builtin", reason=words),)
         return ()

@@ -5,6 +5,7 @@ What can be cured is repeated within a bound; what cannot leaves the decision to
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
@@ -25,9 +26,8 @@ MORE_TOKENS = 2048
 """What an answer that was cut before it said anything gets more, the next time."""
 ANSWER_SECONDS = 120.0
 """How long all requests for one answer may take together."""
-SHARE_OF_TIME = 0.25
-"""The share of the time that is left that one answer may take."""
-LEAST_SECONDS = 3.0
+LEAST_SECONDS = 1.0
+"""With less time than this for an answer none is asked for."""
 SMALLEST_CONTEXT = 1024
 
 Steps = Generator[e.Event | Waiting, None, Answer]
@@ -55,15 +55,18 @@ class Line:
         """Say whether the model would be asked now."""
         return self.breaker.allows()
 
-    def ask(self, make: Callable[[Abilities], Query]) -> Steps:
-        """Return the answer to the query that `make` builds for the model's abilities.
+    def ask(self, make: Callable[[Abilities], Query], ends: float = math.inf) -> Steps:
+        """Return the answer to the query that `make` builds for the model's abilities, by the monotonic time `ends`.
 
         Yields events to be recorded at once, and pauses. NoDecision where there is no answer to be had.
         """
         if not self.breaker.allows():
             raise NoDecision
-        ends, self._tried_longer = time.monotonic() + self._patience(), False
+        ends, self._tried_longer = min(ends, time.monotonic() + ANSWER_SECONDS), False
+        words = f"no time was left to ask {self.model.name}"
         for attempt in range(1, ATTEMPTS + 1):
+            if ends - time.monotonic() < LEAST_SECONDS:
+                break
             query = self.ledger.fitting(self._with_thought(make(self.model.abilities)))
             if query is None:
                 yield from self._give_up(self.ledger.reserve(make(self.model.abilities)) or "", for_good=True)
@@ -71,19 +74,16 @@ class Line:
                 answer = yield from self._attempt(query, ends)
                 if isinstance(answer, Answer):
                     return answer
-                if answer.kind == "length":
-                    continue
-                yield from self._cure(answer, attempt, ends)
+                words = answer.words
+                if answer.kind != "length":
+                    yield from self._cure(answer, attempt, ends)
+        yield from self._give_up(words)
         raise NoDecision
-
-    def _patience(self) -> float:
-        left = self.clock.left()
-        return ANSWER_SECONDS if left is None else min(ANSWER_SECONDS, max(LEAST_SECONDS, SHARE_OF_TIME * left))
 
     def _attempt(self, query: Query, ends: float) -> Generator[e.Event | Waiting, None, Answer | Failure]:
         call, began = max(self.state.asked, default=0) + 1, time.monotonic()
         yield self._asked(call, query)
-        pending = self.model.send(query, max(1.0, ends - time.monotonic()))
+        pending = self.model.send(query, max(LEAST_SECONDS, ends - time.monotonic()))
         try:
             yield from self._listen(pending)
             answer = pending.answer()
@@ -133,7 +133,7 @@ class Line:
                 return
             case "again" | "later":
                 pause = failure.wait if failure.wait is not None else BACKOFF_SECONDS * 2 ** (attempt - 1)
-                if attempt < ATTEMPTS and time.monotonic() + pause + 1.0 < ends:
+                if attempt < ATTEMPTS and time.monotonic() + pause + LEAST_SECONDS < ends:
                     yield from _sleep(pause)
                     return
                 yield from self._give_up(failure.words, wait=failure.wait)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import unicodedata
-from typing import Any
+from typing import Any, Self
 
 PROMPT = "you> "
 LONGEST = 10_000
@@ -51,6 +51,13 @@ class SilentKeyboard:
         with contextlib.suppress(termios.error):
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, self._before)
         self._before = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def rest(self) -> None:
         """Take nothing more, and let whoever waits go on."""

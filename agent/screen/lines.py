@@ -142,6 +142,8 @@ def _ensemble(event: e.EnsembleChosen, state: RunState, glyphs: Glyphs) -> list[
 def _answered(event: e.LLMAnswered, state: RunState, glyphs: Glyphs) -> list[RenderableType]:
     asked = state.asked.get(event.call)
     name = asked.model if asked else event.model
+    if event.failure and _told_before(event, state):
+        return []
     if event.failure:
         return [Text(plain(event.words or f"{name}: {event.failure}"), style="yellow")]
     if event.seconds <= LONG_SECONDS:
@@ -152,9 +154,23 @@ def _answered(event: e.LLMAnswered, state: RunState, glyphs: Glyphs) -> list[Ren
 def _switched(event: e.ControllerSwitched, state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
     why = f": {event.reason}" if event.reason else ""
     if event.to == "builtin":
+        if (told := _last_failure(state)) and event.reason.startswith(told):
+            why = event.reason.removeprefix(told)
         return [Text(plain(f"now the built-in controller decides{why}"), style="yellow")]
     again = any(earlier.to == "builtin" for earlier in state.switches[:-1])
     return [Text(plain(f"{event.to} decides{' again' if again else ''}{why}"), style="green")]
+
+
+def _told_before(event: e.LLMAnswered, state: RunState) -> bool:
+    """Say whether the request before was the same one, and failed for the same reason: one line tells of both."""
+    before, asked = state.answered.get(event.call - 1), state.asked.get(event.call)
+    again = asked is not None and before is not None and asked.messages == state.asked[event.call - 1].messages
+    return again and before is not None and before.words == event.words
+
+
+def _last_failure(state: RunState) -> str:
+    """Return the words of the last answer's failure, which stand on the screen already; empty where it was none."""
+    return next(reversed(state.answered.values())).words if state.answered else ""
 
 
 def _budget_warned(event: e.BudgetWarned, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:

@@ -27,18 +27,21 @@ from automl_gpt.agent.screen.text import (
 )
 from automl_gpt.tools.base import home
 from automl_gpt.tools.data.report import Finding, Profile
+from automl_gpt.tools.evaluate.words import deciders
 from automl_gpt.tools.journal.events import RunFinished, Scorecard
 from automl_gpt.tools.journal.state import RunState, Trial
 
 LEVELS = {"leak": ("leak", "bold red"), "warning": ("warning", "yellow"), "note": ("note", "dim")}
 MANY = 8
 CLASSES = 6
+END_NAMES = len("plain guess")
+"""Cells of the names at the end of a run, so that what stands beside them is in one line from panel to panel."""
 
 
-def facts(rows: list[tuple[str, str | Text]]) -> Table:
-    """Return lines of a name and what is to be said, the latter folded to the width there is."""
+def facts(rows: list[tuple[str, str | Text]], least: int = 0) -> Table:
+    """Return lines of a name, in `least` cells or more, and what is to be said, folded to the width there is."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True, min_width=least)
     grid.add_column(overflow="fold")
     for name, value in rows:
         grid.add_row(name, words(value) if isinstance(value, str) else value)
@@ -106,7 +109,21 @@ def plan_panel(
         ("budget", f"{budget_words(state.request.budget)} in all, ensemble, test and report included"),
         *spending,
     ]
-    return Group(facts(rows), Text(), trials_table(state, width, 20, glyphs))
+    return Group(facts(rows), Text(), trials_table(state, width, 20, glyphs), *_configurations(waiting))
+
+
+def _configurations(waiting: Sequence[Trial]) -> Iterator[RenderableType]:
+    """Yield the hyperparameters that would be trained with: they are what a person says yes to, or edits."""
+    rows: list[tuple[str, str | Text]] = [
+        (f"trial {t.number}", f"{plain(t.model)}: {configuration(t.hyperparameters)}")
+        for t in waiting
+        if t.hyperparameters
+    ]
+    if rows:
+        yield Text()
+        yield facts(rows[:MANY])
+    if len(rows) > MANY:
+        yield Text(f"and {len(rows) - MANY} more: /show N shows each", style="dim")
 
 
 def comparison(
@@ -166,7 +183,7 @@ def _checkpoints(trial: Trial) -> Iterator[tuple[int, float, float | None]]:
 def scorecard_panel(scorecard: Scorecard, glyphs: Glyphs = UNICODE) -> RenderableType:
     """Return what the forecasts made before training were worth; a verdict where there are enough of them."""
     if not scorecard.trials:
-        return facts([("forecasts", "none could be scored")])
+        return facts([("forecasts", "none could be scored")], END_NAMES)
     figures = forecast_line(scorecard.mae, scorecard.coverage, scorecard.rank_correlation, glyphs)
     rows: list[tuple[str, str | Text]] = [("forecasts", f"{scorecard.trials} scored: {figures}")]
     if scorecard.baseline_mae is not None:
@@ -180,7 +197,7 @@ def scorecard_panel(scorecard: Scorecard, glyphs: Glyphs = UNICODE) -> Renderabl
         rows.append(("built-in", _shadow(scorecard, glyphs)))
     if scorecard.verdict:
         rows.append(("verdict", scorecard.verdict))
-    return facts(rows)
+    return facts(rows, END_NAMES)
 
 
 def _shadow(scorecard: Scorecard, glyphs: Glyphs) -> str:
@@ -206,9 +223,11 @@ def result_panel(state: RunState, glyphs: Glyphs = UNICODE, spent: str = "") -> 
         rows.append(("test", Text(plain(final_score(state, glyphs)), style="bold")))
     used = f"{span(end.seconds)}, {end.trials} trial{'s' * (end.trials != 1)}"
     rows.append(("used", f"{used}; {spent}" if spent else used))
+    if who := deciders(state):
+        rows.append(("decided", who))
     if end.reason:
         rows.append(("ended", end.reason))
-    return facts(rows)
+    return facts(rows, END_NAMES)
 
 
 def final_score(state: RunState, glyphs: Glyphs = UNICODE) -> str:
@@ -251,7 +270,7 @@ def next_steps(state: RunState, chat: bool = False, glyphs: Glyphs = UNICODE) ->
     if end is not None and end.artifact:
         command = f"automl-gpt predict {run} FILE --out predictions.csv"
         rows.append(("predict", "/predict FILE" if chat else command))
-    width = max((len(name) for name, _ in rows), default=0)
+    width = END_NAMES if end is not None else max((len(name) for name, _ in rows), default=0)
     lines = [Text.assemble((f"{name:<{width}}  ", "dim"), text, overflow="ignore", no_wrap=True) for name, text in rows]
     return Group(*lines)
 

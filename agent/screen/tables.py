@@ -101,7 +101,7 @@ def _predicted(trial: Trial, digits: int, glyphs: Glyphs) -> str:
 
 
 def _actual(trial: Trial, digits: int, glyphs: Glyphs) -> tuple[str, str]:
-    gap = signed(trial.gap.error, digits) if trial.gap else ""
+    gap = signed(trial.gap.error, digits) if trial.gap and trial.value is not None else ""
     if trial.end is not None:
         return number(trial.value, 4, glyphs), gap
     if trial.rows:

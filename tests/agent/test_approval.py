@@ -147,6 +147,7 @@ def test_the_question_offers_four_answers_and_shows_the_plan_first(ask: Ask) -> 
     came, seen, person = ask("a")
     assert came == "always"
     assert "2 trials first, about 4.0 s of training" in seen
+    assert "trial 2  boosted: rate 0.1, depth 6, kind plain" in seen
     assert person.questions == [(APPROVAL, "")] and APPROVAL == "Train? [y]es / [e]dit / [n]o / [a]lways"
 
 
@@ -159,6 +160,7 @@ def test_an_edit_happens_in_place_and_the_plan_is_shown_anew_with_its_predicted_
     assert planned.trials[3].hyperparameters == {"rate": 0.05, "depth": 6, "kind": "plain"}
     assert planned.trials[2].status == "withdrawn"
     assert seen.count("2 trials first") == 2
+    assert "trial 3  boosted: rate 0.05, depth 6, kind plain" in seen
     assert "trial 3 boosted" in seen and "┄" in seen
 
 

@@ -21,7 +21,7 @@ from sklearn.datasets import load_breast_cancer
 
 from automl_gpt.agent.chat import converse
 from automl_gpt.agent.commands import COMMANDS, find
-from automl_gpt.agent.commands.wishes import budget_of
+from automl_gpt.agent.commands.spending import budget_of
 from automl_gpt.agent.completion import ChoiceCompleter, CommandCompleter
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.person import KeptHistory, Pipe, open_history
@@ -240,7 +240,7 @@ def test_ctrl_c_stops_the_training_and_not_the_chat_and_go_goes_on(terminal: Ter
     terminal.type(CONTROL_C, "stopped; /go goes on")
     terminal.type("/why 1\r", "reason 1")
     terminal.type("\x0c/go\r", "baseline 0.5000")
-    terminal.expect("predict  /predict FILE")
+    terminal.expect("predict      /predict FILE")
     terminal.type("/quit\r", "/quit")
     terminal.child.expect(pexpect.EOF)
     terminal.child.wait()
@@ -279,7 +279,7 @@ def test_in_60_columns_without_colour_nothing_is_coloured_or_too_wide(home: Path
     opened = Terminal(home, 60, SCRIPT, "0.01", NO_COLOR="1")
     opened.type("/data iris\r", "/go trains")
     opened.type("/go\r", "[a]lways")
-    opened.type("y\r", "predict  /predict FILE")
+    opened.type("y\r", "predict      /predict FILE")
     opened.child.close(force=True)
     codes = [int(c) for found in re.findall(r"\x1b\[([0-9;]*)m", opened.raw) for c in found.split(";") if c]
     assert not {code for code in codes if 30 <= code <= 49 or 90 <= code <= 107} - {39, 49}
@@ -312,7 +312,7 @@ def test_with_the_real_session_a_csv_becomes_predictions_though_ctrl_c_came_betw
     opened.type("y\r", "finished")
     opened.type(CONTROL_C, "stopped; /go goes on")
     opened.type("/budget 1 trials\r", "budget 60 s, 1 trial,")
-    opened.type("/go\r", "predict  /predict FILE")
+    opened.type("/go\r", "predict      /predict FILE")
     opened.type("predict new.csv into out.csv\r", "20 rows predicted")
     opened.child.send(CONTROL_D)
     opened.child.expect(pexpect.EOF)
@@ -371,7 +371,15 @@ def test_a_budget_is_read_from_words(text: str, seconds: float | None, trials: i
     assert budget_of(text, Budget(seconds=42)) == Budget(seconds=seconds, trials=trials)
 
 
-@pytest.mark.parametrize("text", ["0", "0m", "-5m", "-3 trials", "0 trials", "soon", "9" * 60, "10 parsecs", "1e9h"])
+def test_tokens_and_money_are_part_of_a_budget_too() -> None:
+    assert budget_of("10m, 20,000 tokens and 0.50 USD", Budget()) == Budget(seconds=600, tokens=20_000, cost_usd=0.5)
+    assert budget_of("$2", Budget(seconds=42, tokens=7)) == Budget(seconds=42, tokens=7, cost_usd=2)
+    assert budget_of("none", Budget(seconds=42, tokens=7, cost_usd=2)) == Budget(seconds=None)
+
+
+@pytest.mark.parametrize(
+    "text", ["0 tokens", "-1 USD", "0", "0m", "-5m", "-3 trials", "0 trials", "soon", "9" * 60, "10 parsecs", "1e9h"]
+)
 def test_an_impossible_budget_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UserError) as raised:
         budget_of(text, Budget())

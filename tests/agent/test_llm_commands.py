@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,17 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from rich.console import Console
 
+from automl_gpt.agent import Session
 from automl_gpt.agent.chat import converse
-from automl_gpt.agent.commands import COMMANDS
+from automl_gpt.agent.commands import COMMANDS, carry_out
 from automl_gpt.agent.commands.limits import limit_of
 from automl_gpt.agent.commands.reasons import refusals
 from automl_gpt.agent.completion import CommandCompleter
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.person import Pipe
 from automl_gpt.agent.talking.replying import Replying
-from automl_gpt.cards.errors import UserError
+from automl_gpt.cards.errors import PriceUnknown, UserError
+from automl_gpt.cards.prices import price_card
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.limits import check_limits
@@ -110,7 +112,7 @@ def test_a_replay_names_each_difference_or_says_that_all_is_the_same(talk: Calla
 
 def test_always_is_asked_once_in_a_session_and_a_no_only_for_this_time(talk: Callable[..., str]) -> None:
     seen = talk("/data iris\n/go\na\n/data iris\n/go\n/quit\n")
-    assert seen.count("Train? ") == 1 and seen.count("predict  /predict FILE") == 2
+    assert seen.count("Train? ") == 1 and seen.count("predict      /predict FILE") == 2
     again = talk("/data iris\n/go\nno\n/go\nyes\n/data iris\n/go\nno\n/quit\n")
     assert again.count("Train? ") == 3
 
@@ -164,6 +166,43 @@ def test_completion_offers_controllers_limits_and_what_was_sent() -> None:
     assert offered("/limit ro") == ["rounds"] and offered("/limit si") == ["size"]
 
 
+class Teller:
+    """A person at a terminal who answers every question with the same words."""
+
+    present, begun = True, ""
+
+    def __init__(self, answer: str | None) -> None:
+        self.answer, self.questions = answer, list[str]()
+
+    def read(self) -> str | None:
+        return None
+
+    def ask(self, question: str, choices: Iterable[str] = (), begun: str = "") -> str | None:
+        self.questions.append(question)
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", ["0.25 2", "0.25 / $2", None, "cheap", "1", "-1 2", "nan 2"])
+def test_a_money_cap_asks_for_a_price_that_nobody_knows(
+    home: Path, monkeypatch: pytest.MonkeyPatch, answer: str | None
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    teller, console = Teller(answer), Console(file=io.StringIO(), width=100, _environ={})
+    with Session() as session:
+        chat = Conversation(session, console, teller)
+        carry_out(chat, "/budget 1 USD")
+        if answer is not None and answer.startswith("0.25"):
+            carry_out(chat, "/controller openai:own")
+            card = price_card("openai:own", "http://127.0.0.1:9/v1", home / "cards")
+            assert card is not None and (card.input_usd, card.output_usd) == (0.25, 2)
+            carry_out(chat, "/budget 2 USD")
+        else:
+            with pytest.raises(PriceUnknown, match=r"write .*openai-own\.yaml"):
+                carry_out(chat, "/controller openai:own")
+            assert session.request.controller == "builtin"
+    assert len(teller.questions) == 1 and "openai:own at http://127.0.0.1:9/v1 costs" in teller.questions[0]
+
+
 # ----------------------------------------------------------------------------------------------- what runs meanwhile
 
 
@@ -183,7 +222,7 @@ def busy(tmp_path: Path) -> tuple[Conversation, io.StringIO]:
 
 @pytest.mark.parametrize(
     "line",
-    ["/go", "/data iris", "iris", "/resume x", "/quit", "/plan", "/finish", "/predict a.csv", "/replay", "train"],
+    ["/go", "/data iris", "iris", "/resume x", "/quit", "/plan", "/predict a.csv", "/replay", "train"],
 )
 def test_while_a_run_trains_what_would_disturb_it_is_refused(busy: tuple[Conversation, io.StringIO], line: str) -> None:
     conversation, out = busy

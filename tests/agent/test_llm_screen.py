@@ -91,6 +91,25 @@ def test_a_switch_tells_who_decides_now_and_why(state: RunState) -> None:
     ]
 
 
+def test_a_request_that_fails_again_for_the_same_reason_gets_no_second_line(state: RunState) -> None:
+    asked, *_ = conversing(MODEL)
+    other = asked.model_copy(update={"messages": (), "call": 3})
+    tried = [asked.model_copy(update={"call": 1}), asked.model_copy(update={"call": 2}), other]
+    failed = [e.LLMAnswered(call=number, failure="network", words="nothing answers") for number in (1, 2, 3)]
+    told = [shown(state, question, answer) for question, answer in zip(tried, failed, strict=True)]
+    assert told == ["nothing answers\n", "", "nothing answers\n"]
+
+
+def test_a_switch_does_not_repeat_the_failure_that_led_to_it(state: RunState) -> None:
+    asked, *_ = conversing(MODEL)
+    failed = e.LLMAnswered(call=1, failure="timeout", words="gpt-x gave no answer in 3 s")
+    away = e.ControllerSwitched(to="builtin", reason=f"{failed.words}; gpt-x is tried again in 10 s")
+    assert shown(state, asked, failed, away).splitlines() == [
+        "gpt-x gave no answer in 3 s",
+        "now the built-in controller decides; gpt-x is tried again in 10 s",
+    ]
+
+
 @pytest.mark.parametrize(
     ("what", "share", "limit", "line", "style"),
     [
@@ -385,6 +404,28 @@ def test_a_model_is_seen_deciding_before_anything_trains(at_terminal: Any) -> No
     chat.expect("now the built-in controller decides")
     chat.expect("Train? [y]es / [e]dit / [n]o / [a]lways")
     assert "decides …" not in chat.shown() and "I look at" not in chat.shown()
+
+
+@pytest.mark.parametrize("doing", ["prompting", "thinking"])
+def test_a_request_to_end_is_heard_where_nothing_trains_too(at_terminal: Any, doing: str) -> None:
+    chat = at_terminal("0.5", 60, "iris")
+    chat.expect("/go trains")
+    if doing == "thinking":
+        chat.type(f"/controller {MODEL}\r/plan\r", "openai:gpt-x decides …")
+    chat.child.kill(15)
+    chat.child.expect(pexpect.EOF)
+    chat.child.wait()
+    assert chat.child.exitstatus == 130
+    if doing == "thinking":
+        assert chat.raw.count("?25l") > 0 and chat.child.before.count("?25h") > 0
+
+
+def test_what_is_typed_while_a_model_thinks_stands_on_the_screen_once(at_terminal: Any) -> None:
+    chat = at_terminal("0.2", 60, "iris")
+    chat.type(f"/controller {MODEL}\r", "controller openai:gpt-x at models.example")
+    chat.type("/plan\r", "openai:gpt-x decides …")
+    chat.type("/budget 7m\r", "budget 7:00 min")
+    assert chat.shown().count("/budget 7m") == 1
 
 
 def test_a_request_of_the_system_to_end_leaves_a_sound_terminal(at_terminal: Any) -> None:

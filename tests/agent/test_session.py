@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,30 @@ def test_undo_takes_back_what_is_not_trained_yet(journal: Journal, card: str) ->
         assert session.undo() == "took back trial 1 (baseline), trial 2 (lightgbm)"
         with pytest.raises(UserError, match="nothing to take back"):
             session.undo()
+
+
+def test_the_clock_of_a_finished_run_stands_still_and_nothing_of_it_is_taken_back(journal: Journal, card: str) -> None:
+    with begin(journal, card, budget=e.Budget(seconds=None, trials=1)) as session:
+        list(session.plan())
+        session.approve()
+        list(session.drive())
+        seconds = session.elapsed()
+        time.sleep(0.05)
+        assert session.elapsed() == seconds
+        with pytest.raises(UserError, match="is finished: there is nothing to take back"):
+            session.undo()
+
+
+def test_finish_while_it_trains_ends_the_search_and_delivers(journal: Journal, card: str) -> None:
+    with begin(journal, card, budget=e.Budget(seconds=None, trials=40)) as session:
+        list(session.plan())
+        session.approve()
+        for event in session.drive():
+            if isinstance(event, e.TrialFinished) and event.trial == 2:
+                session.finish()
+        finished = session.need_state().finished
+    assert finished is not None and finished.trials < 10
+    assert (finished.status, finished.reason) == ("stopped", "asked for by the person")
 
 
 def test_two_sessions_never_drive_one_run(journal: Journal, card: str) -> None:

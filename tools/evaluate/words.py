@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +114,26 @@ class Saved:
     skipped_seconds: float
     pruned: int
     pruned_seconds: float
+
+
+def deciders(state: RunState) -> str:
+    """Say who proposed and who predicted the trials of a run; an empty text where no language model was asked."""
+    if not state.asked:
+        return ""
+    models = dict.fromkeys(asked.model for asked in state.asked.values())
+    trials, refused = state.ordered(), len(state.refused)
+    parts = [
+        _shares("trials proposed", models, (t.proposal.by for t in trials)),
+        _shares("logs predicted", models, (t.prediction.by for t in trials if t.prediction)),
+        f"{refused} answer{'s' * (refused != 1)} refused" if refused else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _shares(what: str, models: Iterable[str], by: Iterable[str]) -> str:
+    counts = Counter("built-in" if name in ("builtin", "opening") else name for name in by)
+    names = dict.fromkeys([*models, *counts])
+    return f"{what}: {', '.join(f'{name} {counts[name]}' for name in names)}"
 
 
 def saved(state: RunState) -> Saved:

@@ -155,7 +155,11 @@ def _margin(state: RunState, best: Trial, spread: float) -> float:
 
 
 def _horizon(state: RunState, trial: Trial) -> int | None:
-    """Return the last step that this trial may reach: half as far again as trials of the model did, or as predicted."""
+    """Return the last step that this trial may reach: half as far again as trials of the model did, or as predicted.
+
+    By the built-in forecast where there is one: a language model can't keep a trial from being judged.
+    """
     steps = [r.step for t in state.done() if t.model == trial.model for r in t.rows]
-    steps += [r.step for r in trial.prediction.log.rows] if trial.prediction else []
+    said = trial.shadow or trial.prediction
+    steps += [r.step for r in said.log.rows] if said else []
     return round(1.5 * max(steps)) if steps else None

@@ -149,14 +149,17 @@ def _tell(kept: ModelStudy, card: ModelCard, trial: Trial, state: RunState) -> N
 def _outcome(trial: Trial, state: RunState) -> tuple[bool, float | None]:
     """Return whether the trial ended, and what it counts for; a skipped one counts what was predicted.
 
-    One whose model is too large or too slow to be delivered counts as failed, so that the search leaves its like alone.
+    The built-in forecast of it counts where there is one: a language model's figures are no observations. A
+    trial whose model is too large or too slow to be delivered counts as failed, so that the search leaves its like
+    alone.
     """
     sign = state.need_metric().sign
     if trial.status in ("proposed", "predicted", "running"):
         return False, None
     if trial.status == "withdrawn":
         return True, None
-    value = trial.prediction.value if trial.status == "skipped" and trial.prediction else trial.value
+    said = trial.shadow or trial.prediction
+    value = said.value if trial.status == "skipped" and said else trial.value
     if value is None or not math.isfinite(value) or not deliverable(state, trial):
         return True, FAILED
     return True, sign * min(max(value, -FINITE), FINITE)

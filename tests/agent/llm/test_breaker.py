@@ -58,3 +58,17 @@ def test_invalid_decisions_count_only_in_a_row() -> None:
     for _ in range(INVALID_IN_A_ROW - 1):
         assert not breaker.invalid()
     assert breaker.invalid()
+
+
+def test_a_model_that_answers_but_never_decides_is_left_alone_for_longer_and_longer() -> None:
+    time = Time()
+    breaker = Breaker(time)
+    pauses = [breaker.invalid() for _ in range(INVALID_IN_A_ROW)]
+    assert pauses == [*[None] * (INVALID_IN_A_ROW - 1), FIRST_PAUSE] and not breaker.allows()
+    for doubled in (2 * FIRST_PAUSE, 4 * FIRST_PAUSE):
+        time.now += 1e3
+        assert breaker.allows() and not breaker.answered()
+        assert breaker.invalid() == doubled
+    time.now += 1e3
+    assert not breaker.answered() and breaker.decided() and not breaker.decided()
+    assert breaker.invalid() is None

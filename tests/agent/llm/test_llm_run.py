@@ -211,3 +211,6 @@ def test_a_frame_of_trials_has_a_row_for_each(journal: Journal, card: str, tmp_p
     state = drive(session)
     frame = session.trials()
     assert list(frame.index) == sorted(state.trials) and {"value", "predicted", "proposed_by"} <= set(frame.columns)
+    assert state.run in repr(session) and "3 trials" in repr(session)
+    html = session._repr_html_()
+    assert html.startswith("<pre>") and "lightgbm" in html and "<script" not in html

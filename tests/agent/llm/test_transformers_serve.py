@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,12 @@ import pytest
 from automl_gpt.agent.llm.exchange import Abilities, Query
 from automl_gpt.agent.llm.plug import open_model
 from automl_gpt.agent.prompts import query
+from automl_gpt.tools.evaluate.words import deciders
+from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.events import Message
+from automl_gpt.tools.journal.store import open_journal
 from tests.agent.long_run import at
+from tests.agent.small_run import begin, drive
 from tests.servers.transformers_serve import missing, point_to, serve, tiny_chat_model
 
 SECONDS = 60.0
@@ -53,6 +59,25 @@ def test_a_decision_is_answered_with_nonsense_within_its_tokens(
     assert pending.text() == answer.text
     assert answer.tokens_in and answer.tokens_in > 500
     assert answer.tokens_out and answer.tokens_out <= asked.tokens_out
+
+
+def test_a_model_that_talks_nonsense_does_not_keep_a_run_from_a_good_model(
+    url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name, began = point_to(url, monkeypatch), time.monotonic()
+    with contextlib.closing(open_journal(folder=tmp_path / "home")) as journal:
+        session = begin(journal, "iris", controller=name, metric="accuracy", budget=e.Budget(seconds=None, trials=6))
+        state = drive(session)
+        assert session.replay(state.run).matches
+    assert time.monotonic() - began < 60
+    best, baseline = state.best(), state.baseline()
+    assert best is not None and best.value is not None and baseline is not None and baseline.value is not None
+    assert best.value > 0.9 > 0.5 > baseline.value
+    assert state.finished is not None and state.finished.trials == 6 and (state.finished.test or 0) > 0.8
+    assert state.answered and {refused.by for refused in state.refused} == {name}
+    assert state.switches[0].to == "builtin" and "no valid decision" in state.switches[0].reason
+    assert {trial.proposal.by for trial in state.ordered()} == {"opening", "builtin"}
+    assert f"trials proposed: {name} 0, built-in 6" in deciders(state)
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path, url: str) -> None:
