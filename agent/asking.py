@@ -81,10 +81,13 @@ class Asking:
                 return
             except ToolError as error:
                 problem = str(error)[:PROBLEM_LENGTH]
-                yield from self._live.record(e.DecisionRefused(decision=decision, problem=problem, by=controller.name))
+                last = askable == [self.fallback]
+                yield from self._live.record(
+                    e.DecisionRefused(decision=decision, problem=problem, by=controller.name, last=last)
+                )
                 if not askable:
                     raise
-                if askable == [self.fallback]:
+                if last:
                     yield from self._live.record(*controller.judged(False))
             except NoDecision:
                 problem, askable = None, [self.fallback]

@@ -25,7 +25,7 @@ from automl_gpt.tools.tune.assignment import eligible
 
 SHOWN = 160
 """Characters of a difference that are shown of each side."""
-FREE = ("train", "audit", "seed")
+FREE = ("train", "audit", "seed", "last")
 """What depends on the clock, or is no decision: not compared."""
 DECIDED = (e.ModelsAssigned, e.TrialProposed, e.TrialPredicted, e.Revised, e.FinishDecided, e.ToolCalled)
 

@@ -21,6 +21,8 @@ from automl_gpt.tools.journal.state import RunState
 
 ATTEMPTS = 4
 """Requests for one answer, at the most."""
+COSTLY_ATTEMPTS = 2
+"""The same where an answer did not end: the server ignores its limit, and every attempt is paid."""
 BACKOFF_SECONDS = 0.5
 MORE_TOKENS = 2048
 """What an answer that was cut before it said anything gets more, the next time."""
@@ -133,7 +135,8 @@ class Line:
                 return
             case "again" | "later":
                 pause = failure.wait if failure.wait is not None else BACKOFF_SECONDS * 2 ** (attempt - 1)
-                if attempt < ATTEMPTS and time.monotonic() + pause + LEAST_SECONDS < ends:
+                most = COSTLY_ATTEMPTS if failure.kind == "too_long" else ATTEMPTS
+                if attempt < most and time.monotonic() + pause + LEAST_SECONDS < ends:
                     yield from _sleep(pause)
                     return
                 yield from self._give_up(failure.words, wait=failure.wait)

@@ -100,7 +100,8 @@ def _called(event: e.ToolCalled, _state: RunState, glyphs: Glyphs) -> list[Rende
 
 
 def _refused(event: e.DecisionRefused, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
-    return [_note(f"refused ({plain(event.by)}, {plain(event.decision)})", event.problem, "yellow")]
+    instead = "; the built-in controller decides instead" if event.last else ""
+    return [_note(f"refused ({plain(event.by)}, {plain(event.decision)})", f"{event.problem}{instead}", "yellow")]
 
 
 def _warned(event: e.Warned, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:

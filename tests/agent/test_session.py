@@ -127,7 +127,7 @@ def test_a_controller_that_decides_nonsense_is_told_twice_and_then_replaced(
 ) -> None:
     monkeypatch.setitem(driver.CONTROLLERS, "stubborn", Stubborn)
     state = drive(begin(journal, card, controller="stubborn", budget=e.Budget(seconds=None, trials=3)))
-    assert [r.by for r in state.refused] == ["stubborn", "stubborn"]
+    assert [(r.by, r.last) for r in state.refused] == [("stubborn", False), ("stubborn", True)]
     assert "learning_rate = 99 is not legal" in state.refused[0].problem
     assert [t.proposal.by for t in state.ordered()] == ["opening", "opening", "builtin"]
 

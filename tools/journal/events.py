@@ -227,12 +227,13 @@ class ToolCalled(Record):
 
 
 class DecisionRefused(Record):
-    """A decision that did not pass the validator, and why."""
+    """A decision that did not pass the validator, and why. `last`: somebody else decides now."""
 
     kind: Literal["decision_refused"] = "decision_refused"
     decision: str
     problem: str
     by: str
+    last: bool = False
 
 
 class Said(Record):
