@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from automl_gpt.agent.clock import Clock
 from automl_gpt.agent.decisions import NoDecision, Step, ToolCall
 from automl_gpt.agent.llm.answers import read_calls
 from automl_gpt.agent.llm.exchange import Abilities, Answer
@@ -79,7 +78,7 @@ class Talk:
         exchange = Exchange(state, words, earlier)
         try:
             line = yield from self._recorded(session.line())
-            yield from self._converse(_patient(line), exchange)
+            yield from self._converse(line, exchange)
         except NoDecision:
             return
 
@@ -182,11 +181,6 @@ class Talk:
                     yield step
         finally:
             steps.close()
-
-
-def _patient(line: Line) -> Line:
-    """Return the line with the patience of a person who asks: no share of the run's time bounds it."""
-    return replace(line, clock=Clock(e.Budget(seconds=None), line.clock.elapsed()))
 
 
 def _words(answer: Answer, calls: Sequence[ToolCall]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,15 @@ from automl_gpt.agent import Session, asking, controller, driver
 from automl_gpt.agent.builtin import BuiltinController
 from automl_gpt.agent.decisions import NoDecision, Situation, Step, Thinking, ToolCall, Waiting
 from automl_gpt.agent.replay import replay
+from automl_gpt.agent.talking.talk import Talk
 from automl_gpt.cards.schema import Hyperparameters
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.journal.store import Journal
 from tests.agent.small_run import begin, drive, shared_server
-from tests.servers.controller_player import player
+from tests.servers.controller_player import LOOK_UPS, player
 from tests.servers.openai_server import OpenAIServer, Received, Reply
+from tests.servers.read_prompt import Prompt
 
 SCRIPTED, NAME = "scripted", "openai:test-model"
 
@@ -317,49 +320,78 @@ def test_a_controller_that_can_not_decide_leaves_it_to_the_built_in_one(
 # -------------------------------------------------------------------------------------------------------------- replay
 
 
+FAULTS_AT = {3: "prose", 6: "server_error", 12: "half_json", 17: "cut_stream"}
+
+
+class Curious:
+    """Looks things up before each decision: every other time several at once, a wrong one last, or the same again."""
+
+    def __init__(self) -> None:
+        self.play, self.times = player(lookups=True, faults=FAULTS_AT), Counter[str | None]()
+
+    def __call__(self, request: Received) -> Reply:
+        prompt = Prompt(request)
+        time.sleep(0.3 if self.play.asked % 3 == 0 else 0.0)
+        looked_up = next((name for name in LOOK_UPS if name in prompt.offered), "")
+        if looked_up and bool(prompt.looked) == (prompt.decision == "revise"):
+            self.times[prompt.decision] += 1
+            if prompt.decision == "propose_hyperparameters" and self.times[prompt.decision] % 2:
+                calls = [("suggest_hyperparameters", {"count": 2}), ("forecast_log", {"model": "linear"})]
+                return Reply(calls=[*calls, ("forecast_log", {"model": "no_such_model"})])
+            if prompt.decision == "revise" and self.times[prompt.decision] % 2:
+                return Reply(calls=[(looked_up, LOOK_UPS[looked_up])])
+        return self.play(request)
+
+
+def talk(session: Session, words: str) -> None:
+    """Say something, and wait for the answer."""
+    for step in Talk(session, lambda _what: True).reply(words):
+        if isinstance(step, Waiting):
+            step.wait(1.0)
+
+
 def test_a_run_with_everything_in_it_replays(journal: Journal, card: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look-ups, failures, stand-ins, a change of controller, a conversation, a resume, a withdrawn trial."""
+    """Look-ups, failures, stand-ins, a change of controller, a conversation, trials taken back, a limit, a resume."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef")
     monkeypatch.setattr(controller, "IDLE_SECONDS", 0.1)
     monkeypatch.setattr("automl_gpt.agent.llm.line.BACKOFF_SECONDS", 0.05)
     monkeypatch.setattr("automl_gpt.agent.llm.breaker.FIRST_PAUSE", 0.0)
-    faults = {3: "prose", 6: "server_error", 8: "twice", 9: "far_off", 12: "half_json", 15: "cut_stream"}
-    play = player(lookups=True, faults=faults)
-
-    def slowly(request: Received) -> Reply:
-        time.sleep(0.3 if play.asked % 3 == 0 else 0.0)
-        return play(request)
-
-    with OpenAIServer(slowly) as server:
+    with OpenAIServer(Curious()) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        budget = e.Budget(seconds=120, trials=14)
-        session = begin(journal, card, controller=NAME, budget=budget)
+        models, budget = ("k_nearest_neighbours", "linear"), e.Budget(seconds=300, trials=16)
+        session = begin(journal, card, controller=NAME, budget=budget, models=models)
         with session:
             for _ in session.plan():
                 pass
+            talk(session, "what do you plan?")
             session.approve()
-            events = session.drive()
+            events, taken = session.drive(), 0
             for event in events:
                 done = len(session.need_state().done())
-                if isinstance(event, e.TrialFinished) and done in (5, 7):
-                    session.change(controller="builtin" if done == 5 else NAME)
-                if isinstance(event, e.LLMAsked) and done >= 8:
+                if isinstance(event, e.TrialFinished) and done in (6, 8):
+                    session.change(controller="builtin" if done == 6 else NAME)
+                if isinstance(event, e.LLMAsked) and event.purpose == "predict_log" and not taken:
+                    taken = next(t.number for t in session.need_state().ordered() if t.status == "proposed")
+                    session.record(e.TrialWithdrawn(trial=taken))
+                if isinstance(event, e.LLMAsked) and done >= 9:
                     break
             events.close()  # type: ignore[attr-defined]
         again = Session(journal, server=shared_server())
         run = again.resume(session.need_state().run).run
         with again:
-            talked = False
             for event in again.drive():
-                if isinstance(event, e.DecisionAsked) and not talked:
-                    talked = True
-                    again.said("smaller learning rates", "a wish")
-                    again.limit("learning_rate", high=0.2)
+                if isinstance(event, e.DecisionAsked) and not again.need_state().request.limits:
+                    talk(again, "larger penalties")
+                    again.limit("penalty", low=0.01)
         state = journal.state(run)
     found = Session(journal).replay(run)
-    assert found.differences == [] and found.calls == len(state.asked) > 12
-    assert state.tool_calls and state.refused and any(a.failure for a in state.answered.values())
-    assert state.finished is not None and len(trained(state)) <= 14
+    assert found.differences == [] and found.calls > 15
+    talked = [asked for asked in state.asked.values() if asked.purpose == "conversation"]
+    assert talked and len(state.asked) == found.calls + len(talked) and state.trials[taken].prediction is None
+    problems = " ".join(refused.problem for refused in state.refused)
+    assert "no_such_model" in problems and "with these arguments already" in problems
+    assert any(a.failure for a in state.answered.values()) and len(trained(state)) <= 16
+    assert {"opening", "builtin", NAME} <= {t.proposal.by for t in trained(state)}
 
 
 def test_a_decision_that_was_changed_is_found_although_things_came_in_between(
