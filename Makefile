@@ -84,5 +84,5 @@ $(DEV): $(LOCK) | $(CORE)
 $(DEEP): $(LOCK) | $(CORE)
 	@echo "Installing PyTorch and what texts and images need (a minute or more) ..." >&2
 	@[ -z "$(TORCH_INDEX)" ] || $(PIP) --no-deps --index-url $(TORCH_INDEX) torch
-	@$(PIP) -e ".[$(ACCEL),deep]"
+	@$(PIP) -e ".[$(ACCEL),deep,onnx]"
 	@touch $@

@@ -14,8 +14,11 @@ from automl_gpt.cards.language_model import LanguageModelCard
 from automl_gpt.cards.library import data_cards, find_any_card, language_model_cards, model_cards
 from automl_gpt.cards.schema import DataCard, ModelCard
 from automl_gpt.tools.data.card import draft_card
-from automl_gpt.tools.data.profile import prepare
+from automl_gpt.tools.data.preparation import prepare
 from automl_gpt.tools.evaluate.metrics import metric_for
+from automl_gpt.tools.train.deep.card import draft_model_card
+from automl_gpt.tools.train.deep.weights import check_weights
+from automl_gpt.tools.train.deep.weights_folder import HUB, is_weights
 from automl_gpt.tools.train.registry import trainer
 
 
@@ -56,6 +59,8 @@ def check_card(file: Path, folder: Path, console: Console) -> None:
                 raise UserError(
                     f"{path}: search_space.{name}: the trainer {card.trainer} does not read it; it reads: {reads}"
                 )
+        if card.source is not None:
+            check_weights(card.source)
         console.print(f"{path}: the Model Card {card.name} is right", markup=False)
         return
     _check_data(card, path, console)
@@ -64,7 +69,7 @@ def check_card(file: Path, folder: Path, console: Console) -> None:
 def _check_data(card: DataCard, path: Path, console: Console) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         profile = prepare(card, path.parent, Path(scratch))
-    metric_for(card.metric, profile.task)
+    metric_for(card.metric, profile.task, profile.modality)
     for text in profile.inferred:
         console.print(f"inferred: {text}", markup=False)
     for finding in profile.findings:
@@ -73,12 +78,33 @@ def _check_data(card: DataCard, path: Path, console: Console) -> None:
     console.print(f"{path}: the Data Card is right: {rows}", markup=False)
 
 
-def new_card(file: Path, target: str | None, out: Path | None) -> Path:
-    """Write a Data Card for a data file beside it; UserError where the card exists already."""
-    stem = file.name.split(".")[0]
-    path = out or file.with_name(f"{stem}.yaml")
-    text = draft_card(file, target, folder=path.parent)
+def new_card(
+    file: Path, target: str | None, out: Path | None, task: str | None = None, name: str | None = None
+) -> Path:
+    """Write a Data Card for data, a file or a folder, beside them, or a Model Card for weights: a folder, or `hub:ID`.
+
+    UserError where the card exists already, or an option is for cards of the other kind.
+    """
+    weights = is_weights(file) or str(file).startswith(HUB)
+    if weights and target is not None:
+        raise UserError(f"--target is for data, and {file} is a folder of weights: leave it out")
+    path = out or _beside(file)
     if path.exists():
         raise UserError(f"{path} exists already: name another file with --out, or remove it")
-    path.write_text(text, encoding="utf-8")
+    if weights:
+        text = draft_model_card(str(file), task, name)
+    else:
+        text = draft_card(file, target, name, folder=path.parent, task=task)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: can't be written: {error.strerror or error}") from error
     return path
+
+
+def _beside(file: Path) -> Path:
+    """Return the card's file: beside the data or the weights; in the working folder for those of the hub."""
+    if str(file).startswith(HUB):
+        return Path(f"{file.name.removeprefix(HUB)}.yaml")
+    place = file.resolve() if file.is_dir() else file
+    return place.with_name(f"{place.name if file.is_dir() else place.name.split('.')[0]}.yaml")

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from shlex import quote
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from rich.console import Console
 
 from automl_gpt.agent.commands import carry_out, data_card_names, explain
 from automl_gpt.agent.commands import wishes as wish
-from automl_gpt.agent.commands.command import is_file
+from automl_gpt.agent.commands.command import is_file, is_folder
 from automl_gpt.agent.conversation import Conversation, Person
 from automl_gpt.agent.person import Pipe, Terminal
 from automl_gpt.agent.screen.keyboard import SilentKeyboard
@@ -30,6 +31,7 @@ from automl_gpt.agent.talking.replying import Replying
 from automl_gpt.agent.words.understand import Intent, understand
 from automl_gpt.cards.errors import BudgetError, ToolError, UserError
 from automl_gpt.cards.reader import parse_model_card
+from automl_gpt.tools.corpus.recognise import obvious
 from automl_gpt.tools.evaluate.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def converse(talk: Conversation, cards: Sequence[str] = ()) -> int:
     talk.hear = lambda message: attempt(talk, message)
     replying = Replying(talk, lambda words: _by_rules(talk, words, noted=True))
     talk.converse, talk.meanwhile = replying.answer, lambda: _shielded(talk, replying.go_on)
-    talk.say("AutoML-GPT: name a Data Card or a data file; /help for more", "dim")
+    talk.say("AutoML-GPT: name a card, a file or a folder; /help for more", "dim")
     try:
         return _until_they_leave(talk, replying, cards)
     finally:
@@ -144,14 +146,22 @@ def answer(talk: Conversation, message: str) -> None:
     """Find out what a message is, and act on it."""
     if not message:
         return
-    if message.startswith("/") and not is_file(message):
+    if message.startswith("/") and not is_file(message) and not _names_folder(message):
         carry_out(talk, " ".join(message.splitlines()))
     elif CARD_TEXT.search(message) and ("\n" in message or ":" in message.split(" ", maxsplit=1)[0]):
         _take_card(talk, FENCE.sub("", message))
-    elif message in data_card_names() or is_file(message):
+    elif message in data_card_names() or is_file(message) or _names_folder(message):
         carry_out(talk, f"/data {quote(message)}")
     else:
         _plain_words(talk, message)
+
+
+def _names_folder(message: str) -> bool:
+    """Say whether a message is a folder: written as a path, or a word that is called like a folder of pictures."""
+    if not is_folder(message):
+        return False
+    written = re.search(r".[/\\]|^~", message) is not None
+    return written or (not message.startswith("/") and obvious(Path(message)) is not None)
 
 
 def _take_card(talk: Conversation, text: str) -> None:

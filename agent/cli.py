@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,6 +38,7 @@ app.add_typer(cards_app, name="cards")
 Cards = Annotated[list[str], typer.Argument(metavar="CARD...", help="Data Card (and Model Cards): files or names.")]
 CONTROLLER_HELP = "Who decides: builtin, openai:MODEL (any compatible server by OPENAI_BASE_URL), PROVIDER:MODEL."
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout; prose goes to stderr.")]
+ExportForm = Literal["hf", "onnx"]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, a unique beginning of it, or 'last'.")]
 
 
@@ -57,7 +58,9 @@ def bare(
 
 @app.command()
 def chat(
-    cards: Annotated[list[str] | None, typer.Argument(metavar="[CARD...]", help="Cards or a data file.")] = None,
+    cards: Annotated[
+        list[str] | None, typer.Argument(metavar="[CARD...]", help="Cards, or data: a file or folder.")
+    ] = None,
     controller: Annotated[str, typer.Option(metavar="NAME", help=CONTROLLER_HELP)] = "builtin",
 ) -> None:
     """The interactive session."""
@@ -173,15 +176,37 @@ def report(
 @app.command()
 def predict(
     model: Annotated[str, typer.Argument(metavar="RUN-or-DIR", help="A run, or the folder of a delivered model.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: CSV, TSV, Parquet or JSONL.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="New rows: CSV, TSV, Parquet, JSONL; a picture, a folder of them; SQuAD or COCO JSON."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Where to write the predictions; same format as FILE by default.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Detection: also draw the boxes into copies of the pictures.")
     ] = None,
 ) -> None:
     """Use a model on new rows: columns prediction, and probability_CLASS for classes."""
     from automl_gpt.agent.run import predict_rows
 
-    predict_rows(_journal, model, file, out, _console(True))
+    predict_rows(_journal, model, file, out, pictures, _console(True))
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="RUN-or-DIR", help="A run, or the folder of a delivered model.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="New folder to write.")],
+    form: Annotated[
+        ExportForm, typer.Option("--format", help="hf: for Hugging Face's libraries; onnx: for ONNX runtimes.")
+    ] = "hf",
+) -> None:
+    """Write the network of a model for other programs: a Hugging Face folder with its model card, or ONNX."""
+    from automl_gpt.agent.run import export_model
+
+    export_model(_journal, model, out, form, _console(True))
 
 
 @app.command()
@@ -202,6 +227,14 @@ def tool(
     from automl_gpt.agent.tool_commands import call_tool
 
     call_tool(_journal, name, list(context.args), run_name)
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the checks as a JSON list.")] = False) -> None:
+    """Find what breaks a set-up, and say the mend; exit code 2 if anything does."""
+    from automl_gpt.agent.doctor_command import doctor as look
+
+    raise typer.Exit(look(as_json))
 
 
 @cards_app.command("list")
@@ -230,14 +263,21 @@ def cards_check(file: Annotated[Path, typer.Argument(help="The card's file.")]) 
 
 @cards_app.command("new")
 def cards_new(
-    file: Annotated[Path, typer.Argument(help="A data file: CSV, TSV, Parquet or JSONL.")],
-    target: Annotated[str | None, typer.Option(help="The column to predict; default: the likeliest.")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(help="Data: a file of rows, a folder or .zip of pictures, COCO, SQuAD; or weights: a folder."),
+    ],
+    target: Annotated[str | None, typer.Option(help="Data: the column to predict; default: the likeliest.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="The task, where it is not the one that data or weights suggest.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The card's name; default: FILE's.")] = None,
     out: Annotated[Path | None, typer.Option(help="The card to write; default: FILE's name with .yaml.")] = None,
 ) -> None:
-    """Write a Data Card from a data file, with comments on what was inferred."""
+    """Write a Data Card for data, with comments on what was inferred, or a Model Card for weights (also hub:ID)."""
     from automl_gpt.agent.card_commands import new_card
 
-    typer.echo(new_card(file, target, out))
+    typer.echo(new_card(file, target, out, task, name))
 
 
 # --------------------------------------------------------------------------------------------------------- wiring

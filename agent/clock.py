@@ -6,7 +6,7 @@ import re
 import time
 
 from automl_gpt.cards.errors import UserError
-from automl_gpt.tools.compose.ensemble import SECONDS_PER_MEGABYTE
+from automl_gpt.tools.compose.candidates import SECONDS_PER_MEGABYTE
 from automl_gpt.tools.journal.events import Budget
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.process.machine import cores
@@ -46,6 +46,8 @@ class Clock:
 
 SETTLE_SECONDS = 2.2
 """What the end of a run takes at the least: choosing the ensemble, writing model and report."""
+SETTLE_SECONDS_OF_EXAMPLES = 7.0
+"""The same for texts and pictures, of which the report shows some, and whose scores take longer to compute."""
 LARGEST_SHARE = 0.15
 MEMBERS_EXPECTED = 4
 
@@ -64,7 +66,8 @@ def reserve(state: RunState) -> float:
     testing = sum(t.end.predict_seconds or 0.0 for t in ranked if t.end) * profile.rows_test / cores()
     loading = SECONDS_PER_MEGABYTE * sum(t.end.disk_megabytes or 0.0 for t in ranked if t.end)
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
-    return min(LARGEST_SHARE * total, SETTLE_SECONDS + testing + loading + choosing)
+    settling = SETTLE_SECONDS if profile.modality == "tabular" else SETTLE_SECONDS_OF_EXAMPLES
+    return min(LARGEST_SHARE * total, settling + testing + loading + choosing)
 
 
 def seconds_of(text: str) -> float:

@@ -17,12 +17,14 @@ from automl_gpt.agent.clock import Clock, reserve
 from automl_gpt.agent.decisions import Controller, Step, Waiting
 from automl_gpt.agent.training import Training
 from automl_gpt.cards.errors import UserError
+from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.journal.state import TRIVIAL, Trial
 from automl_gpt.tools.process.client import Server
-from automl_gpt.tools.tune.assignment import eligible
+from automl_gpt.tools.tune.assignment import eligible, is_quick
 from automl_gpt.tools.tune.hurry import in_time
+from automl_gpt.tools.tune.portfolio import learnt
 
 OPENING = "opening"
 """By whom the first trials are proposed."""
@@ -144,14 +146,20 @@ class Loop:
             yield from self.live.record(*self._opening())
 
     def _opening(self) -> list[e.Event]:
-        """The trivial baseline and the default of the first model come first in every run."""
+        """The trivial baseline and the default of the first model come first in every run.
+
+        For texts and pictures that model costs seconds, so the default of the second one comes along.
+        """
         reasons = {TRIVIAL: "what needs no learning; every model has to beat it"}
-        names = [n for n in (TRIVIAL, *self.state.assigned[:1]) if n in self.state.model_cards]
+        first = self.state.assigned[: 1 if self.state.need_profile().modality == "tabular" else 2]
+        names = [n for n in (TRIVIAL, *first) if n in self.state.model_cards]
         opening: list[e.Event] = []
         for number, name in enumerate(dict.fromkeys(names), start=max(self.state.trials, default=0) + 1):
             card = self.state.model_cards[name]
-            values, note = in_time(self.state, card, card.default(), self.seconds_left())
-            reason = reasons.get(name, f"the default of the first model{note}")
+            place = "first" if name == first[0] else "second"
+            chosen, why = self._begin_with(card, f"the default of the {place} model")
+            values, note = in_time(self.state, card, chosen, self.seconds_left())
+            reason = reasons.get(name, f"{why}{note}")
             opening.append(
                 e.TrialProposed(
                     trial=number,
@@ -163,6 +171,12 @@ class Loop:
                 )
             )
         return opening
+
+    def _begin_with(self, card: ModelCard, default: str) -> tuple[Hyperparameters, str]:
+        """Return the configuration that a model begins with: a network's fit is too dear to begin elsewhere than where
+        near data ended, if there are any."""
+        found = learnt(self.state, card) if not is_quick(card) else []
+        return (found[0], f"{card.name} worked best so on similar data") if found else (card.default(), default)
 
     def _unpredicted(self) -> tuple[Trial, ...]:
         return tuple(t for t in self.state.ordered() if t.status == "proposed")

@@ -29,7 +29,20 @@ from automl_gpt.tools.tune.experience import similar
 CONTROLLERS: dict[str, type[Controller]] = {"builtin": BuiltinController}
 """Who can decide without a language model, by name."""
 EXPERIENCE_LIMIT = 200
-VERSIONS = ("automl-gpt", "lightgbm", "xgboost", "xgboost-cpu", "scikit-learn", "optuna", "numpy", "pandas", "pyarrow")
+VERSIONS = (
+    "automl-gpt",
+    "lightgbm",
+    "xgboost",
+    "xgboost-cpu",
+    "torch",
+    "transformers",
+    "datasets",
+    "scikit-learn",
+    "optuna",
+    "numpy",
+    "pandas",
+    "pyarrow",
+)
 
 
 class Driver:
@@ -143,8 +156,11 @@ class Driver:
             "folder": str(self.live.folder / "data"),
             "core_seconds": None if seconds is None else seconds * (request.workers or cores()),
         }
-        profile = Profile.model_validate(self.server.call("prepare", arguments))
-        metric = metric_for(request.metric or card.metric, profile.task)
+        preparing = self.server.submit("prepare", arguments)
+        if card.modality != "tabular":
+            self.server.preload_networks()
+        profile = Profile.model_validate(self.server.result(preparing))
+        metric = metric_for(request.metric or card.metric, profile.task, profile.modality)
         yield from self.live.record(e.DataProfiled(profile=profile, metric=metric.name, seconds=self.clock.elapsed()))
 
     def _remember(self) -> Iterator[e.Event]:

@@ -19,6 +19,7 @@ from automl_gpt.agent.session import Session
 from automl_gpt.agent.words.understand import understand
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.deliver.predict import predict_file
+from automl_gpt.tools.deliver.tool_export import Form, export_network
 from automl_gpt.tools.evaluate.metrics import METRICS
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.cleaning import clean as free_space
@@ -218,19 +219,35 @@ def show_run(journal: Journal, name: str, as_json: bool) -> None:
 
 
 def predict_rows(
-    open_journal: Callable[[], Journal], model: str, file: Path, out: Path | None, console: Console
+    open_journal: Callable[[], Journal],
+    model: str,
+    file: Path,
+    out: Path | None,
+    pictures: Path | None,
+    console: Console,
 ) -> None:
     """Predict a file with a run's model, or with the model in a folder."""
-    folder = Path(model).expanduser()
-    if not (folder / "bundle.json").is_file():
-        if (folder / "model" / "bundle.json").is_file():
-            folder = folder / "model"
-        else:
-            journal = open_journal()
-            with Session(journal) as session:
-                folder = session.model_folder(journal.find(model))
-    predicted = predict_file(folder, file, out)
+    predicted = predict_file(_model_folder(open_journal, model), file, out, pictures=pictures)
     for note in predicted.notes:
         console.print(f"note: {note}", markup=False)
     console.print(f"{predicted.rows} rows predicted", markup=False)
     sys.stdout.write(f"{predicted.out}\n")
+
+
+def export_model(open_journal: Callable[[], Journal], model: str, out: Path, form: Form, console: Console) -> None:
+    """Write the network of a run's model, or of the model in a folder, for other programs."""
+    done = export_network(_model_folder(open_journal, model), out, form, open_journal())
+    for note in done.notes:
+        console.print(f"note: {note}", markup=False)
+    sys.stdout.write(f"{done.out}\n")
+
+
+def _model_folder(open_journal: Callable[[], Journal], model: str) -> Path:
+    """Return the folder of a delivered model: as it is named, or a run's."""
+    folder = Path(model).expanduser()
+    for place in (folder, folder / "model"):
+        if (place / "bundle.json").is_file():
+            return place
+    journal = open_journal()
+    with Session(journal) as session:
+        return session.model_folder(journal.find(model))

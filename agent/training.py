@@ -15,6 +15,8 @@ from automl_gpt.tools.process import machine
 from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.pool import TrialPool
+from automl_gpt.tools.tune.assignment import eligible, is_quick
+from automl_gpt.tools.tune.cost import planned_seconds
 from automl_gpt.tools.tune.stopping import make_stop_rule
 
 CELLS_PER_TRIAL = 20_000_000
@@ -22,6 +24,8 @@ CELLS_PER_TRIAL = 20_000_000
 MEMORY_SHARE = 0.8
 FIRST_SHARE = 0.4
 """Share of the time left that trials may take while no real model is complete."""
+ALONE_SHARE = 0.3
+"""A network whose default takes more of the time than this gets all cores, and trains alone."""
 LATE_SECONDS, LATE_SHARE = 0.4, 0.08
 """How long before training has to end a trial is asked to: it still has to predict and to save."""
 
@@ -70,6 +74,8 @@ class Training:
                 threads=self._machine.threads,
                 device=self._machine.device,
                 deadline=self._deadline(),
+                memory=self._machine.memory / self._machine.workers,
+                source=card.source,
                 rule=rule,
             ),
             worker,
@@ -111,6 +117,22 @@ def machine_for(state: RunState) -> Machine:
     profile, cores = state.need_profile(), machine.cores()
     memory = machine.memory() * MEMORY_SHARE
     workers = state.request.workers or cores
+    if profile.modality != "tabular":
+        workers = state.request.workers or _workers_for_networks(state, cores, memory)
+        return Machine(workers, max(1, cores // workers), memory, machine.device())
     if profile.rows_train * profile.features > CELLS_PER_TRIAL:
         workers = 1
     return Machine(workers, max(1, cores // workers), memory, machine.device())
+
+
+def _workers_for_networks(state: RunState, cores: int, memory: float) -> int:
+    """Return how many networks train at once: one with an accelerator, or where one alone fills the time or memory."""
+    cards = [state.model_cards[name] for name in state.assigned or eligible(state)]
+    networks = [card for card in cards if not is_quick(card)]
+    if machine.device() != "cpu":
+        return 1
+    limit = state.request.budget.seconds
+    if limit is not None and any(planned_seconds(state, c, c.default()) > ALONE_SHARE * limit for c in networks):
+        return 1
+    largest = max((card.resources.megabytes for card in networks), default=1.0) * 2**20
+    return max(1, min(cores, int(memory / largest)))

@@ -19,6 +19,8 @@ Hyperparameters = dict[str, Scalar]
 """One configuration: the name of each active hyperparameter and its value."""
 
 Modality = Literal["tabular", "text", "image"]
+Stage = Literal["processing", "model", "training"]
+"""What a hyperparameter belongs to: how the data are processed, what the model is, or how it is trained."""
 Task = Literal[
     "classification",
     "regression",
@@ -29,6 +31,7 @@ Task = Literal[
     "retrieval",
 ]
 ColumnType = Literal["number", "category", "boolean", "datetime", "text"]
+Role = Literal["text", "pair", "image", "question", "context", "tokens"]
 
 
 class Strict(BaseModel):
@@ -54,6 +57,7 @@ class Condition(Strict):
 class _Number(Strict):
     log: bool = Field(default=False, description="search on a logarithmic scale")
     when: Condition | None = None
+    stage: Stage = "training"
     meaning: str = ""
 
     def legal(self) -> str:
@@ -106,6 +110,7 @@ class CategoricalRange(Strict):
     choices: tuple[Scalar, ...] = Field(min_length=1)
     default: Scalar
     when: Condition | None = None
+    stage: Stage = "training"
     meaning: str = ""
 
     @model_validator(mode="after")
@@ -141,7 +146,10 @@ def _check_range(low: float, high: float, default: float, log: bool) -> None:
 
 
 class Resources(Strict):
-    """What training costs: one thread, the default configuration, a table of 10,000 rows and 20 columns."""
+    """What training costs: one thread, the default configuration, 10,000 rows of 20 columns.
+
+    Of texts, a row's columns are its words; a picture counts as one column whatever its size, because it is resized.
+    """
 
     seconds: float = Field(gt=0, description="seconds of one fit on 10,000 rows x 20 columns with one thread")
     rows_exponent: float = Field(default=1.0, ge=0, le=3, description="seconds grow with rows to this power")
@@ -150,7 +158,9 @@ class Resources(Strict):
     max_rows: int | None = Field(default=None, gt=0, description="not offered for more training rows than this")
     interruptible: bool = Field(default=False, description="a fit that is cut short leaves a usable model")
     faster_with: str | None = Field(default=None, description="a fit is shorter in proportion to this hyperparameter")
+    slower_with: str | None = Field(default=None, description="a fit is longer in proportion to this hyperparameter")
     bytes_per_cell: float = Field(default=16.0, gt=0, description="peak memory of a fit per cell of the table")
+    megabytes: float = Field(default=150.0, gt=0, description="memory of a fit besides that of the data")
 
 
 class ModelCard(Strict):
@@ -158,7 +168,7 @@ class ModelCard(Strict):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     description: str = ""
-    modality: Modality = "tabular"
+    modality: Modality | Literal["any"] = "tabular"
     tasks: tuple[Task, ...] = Field(min_length=1)
     trainer: str
     architecture: str = ""
@@ -233,6 +243,10 @@ class InputColumn(Strict):
 
     type: ColumnType | None = None
     meaning: str = ""
+    role: Role | None = Field(
+        default=None,
+        description="what a column of a text or image set is: text, pair, image, question, context, tokens",
+    )
     known: Literal["before", "afterwards"] = Field(
         default="before", description="afterwards: not known yet when the prediction is needed, so never an input"
     )
@@ -266,7 +280,14 @@ class DataCard(Strict):
     modality: Modality = "tabular"
     task: Task | None = None
     source: str | Sources
-    target: str | None = Field(default=None, description="the column to predict; only sklearn: sources know their own")
+    target: str | None = Field(
+        default=None,
+        description="the column to predict; sklearn: sources, folders of pictures, COCO and SQuAD files know their own",
+    )
+    passages: str | None = Field(
+        default=None,
+        description="retrieval: the file of the passages to search; default: the contexts of the questions",
+    )
     inputs: dict[str, InputColumn] | None = None
     drop: dict[str, str] = Field(default_factory=dict, description="columns that are no input, each with the reason")
     label_space: tuple[Scalar, ...] | None = Field(default=None, min_length=2)
@@ -306,8 +327,12 @@ class DataCard(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> DataCard:
-        if self.target is None and not (isinstance(self.source, str) and self.source.startswith("sklearn:")):
-            raise ValueError("target is missing: name the column to predict, for example `target: price`")
+        known = isinstance(self.source, str) and self.source.startswith("sklearn:")
+        if self.target is None and self.modality == "tabular" and not known:
+            raise ValueError(
+                "target is missing: name the column to predict, for example `target: price` (folders of pictures, COCO "
+                "and SQuAD files have none: for them write `modality: image` or `modality: text`)"
+            )
         kind = self.split.kind if self.split else None
         if kind == "group" and not self.group:
             raise ValueError("split by group needs `group: COLUMN`")

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from automl_gpt.cards.schema import Task
+
 Origin = Literal["predicted", "actual"]
 Status = Literal["running", "finished", "stopped", "pruned", "failed", "out_of_memory", "out_of_time", "skipped"]
 """How a trial ended. `finished` ran to its end or its early stopping; `pruned` was ended because it could not win any
@@ -17,16 +19,17 @@ more; `stopped` by the person; `skipped` was never trained because its forecast 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of merit: its name, its direction, what it is computed from, and the tasks that it fits.
+    """A figure of merit: its name, its direction, what it is computed from, and the task that it fits.
 
     `kind` says what a prediction must be: "label" (classes), "probability" (one column per class), "score" (ranking of
-    the positive class) or "value" (regression). `best` is the value of a perfect model.
+    the positive class), "value" (regression) or "answer" (records: boxes, spans, texts, tags, ranked passages). `best`
+    is the value of a perfect model.
     """
 
     name: str
     direction: Literal["maximize", "minimize"]
-    kind: Literal["label", "probability", "score", "value"]
-    task: Literal["classification", "regression"]
+    kind: Literal["label", "probability", "score", "value", "answer"]
+    task: Task
     best: float
     binary_only: bool = False
     smooth: bool = True
@@ -53,8 +56,9 @@ class Row(BaseModel):
     """One row of a training log.
 
     `step` counts what the trainer counts (rounds, trees, epochs, iterations, rows), from 1. `metrics` holds `train` and
-    `valid`, the run's metric on each split, and may hold `train_loss` and `valid_loss`. `seconds` is the time since the
-    trial began. In a predicted row `intervals` holds an 80% interval for each predicted metric.
+    `valid`, the run's metric on each split, and may hold `train_loss`, `valid_loss`, `per_second` (examples trained per
+    second) and `megabytes` (memory of the process). `seconds` is the time since the trial began. In a
+    predicted row `intervals` holds an 80% interval for each predicted metric.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -8,6 +8,7 @@ from automl_gpt.tools.base import Tool
 from automl_gpt.tools.data.card import make_data_card
 from automl_gpt.tools.data.tool_profile import profile_data
 from automl_gpt.tools.deliver.predict import predict
+from automl_gpt.tools.deliver.tool_export import export
 from automl_gpt.tools.evaluate.compare import compare_logs
 from automl_gpt.tools.evaluate.report import report
 from automl_gpt.tools.tune.experience import similar_runs
@@ -24,6 +25,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     show_trials,
     make_data_card,
     predict,
+    export,
     report,
 )
 TOOLBOX: dict[str, Tool[Any]] = {tool.name: tool for tool in TOOLS}

@@ -56,6 +56,14 @@ def is_file(name: str) -> bool:
         return False
 
 
+def is_folder(name: str) -> bool:
+    """Say whether a text, whatever it holds, is the path of a folder."""
+    try:
+        return "\n" not in name and bool(name.strip()) and Path(name).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 @contextlib.contextmanager
 def reading(name: str) -> Generator[None]:
     """Turn what the system says of a path that a person named into one line."""

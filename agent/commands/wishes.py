@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automl_gpt.agent.commands.command import is_file, reading, split
+from automl_gpt.agent.commands.command import is_file, is_folder, reading, split
 from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.screen import profile_panel
 from automl_gpt.agent.screen.panels import facts
 from automl_gpt.cards.errors import UserError
+from automl_gpt.cards.library import data_cards
 from automl_gpt.cards.schema import DataCard, ModelCard
 from automl_gpt.tools.evaluate.metrics import METRICS, fitting
+from automl_gpt.tools.train.deep.weights_folder import is_weights
 
 ATTEMPTS = 3
 CARD_SUFFIXES = (".yaml", ".yml")
 
 
 def data(chat: Conversation, rest: str) -> None:
-    """Read a card or a data file, or show the data that are set."""
+    """Read a card or data, or show the data that are set."""
     names = split(rest)
     if not names:
         _show_data(chat)
@@ -25,20 +27,30 @@ def data(chat: Conversation, rest: str) -> None:
     if len(names) > 2:
         raise UserError("/data takes one card or file, and the column to predict: quote names that hold blanks")
     path = Path(names[0]).expanduser()
-    is_table = is_file(names[0]) and path.suffix.lower() not in CARD_SUFFIXES
-    if len(names) == 2 and not is_table:
+    is_data = _is_data(chat, names[0])
+    if len(names) == 2 and not is_data:
         raise UserError(f"{names[0]}: no data file, so there is no column to name: /data CARD or /data FILE COLUMN")
     with reading(names[0]):
         if len(names) == 2:
             card = chat.session.draft(path, names[1])
         else:
-            card = _drafted(chat, path) if is_table else chat.session.read(names[0])
+            card = _drafted(chat, path) if is_data else chat.session.read(names[0])
     took(chat, card)
 
 
+def _is_data(chat: Conversation, name: str) -> bool:
+    """Say whether a name is that of data for which a card is drafted: a file, or a folder that no card is called."""
+    path = Path(name).expanduser()
+    if is_folder(name):
+        return not is_weights(path) and name not in data_cards(chat.cards_folder())
+    return is_file(name) and path.suffix.lower() not in CARD_SUFFIXES
+
+
 def _drafted(chat: Conversation, path: Path) -> DataCard:
-    """Draft a card for a data file; where a human being can be asked, ask which column is the target."""
+    """Draft a card for data; where they have columns and a human being can be asked, ask which one is the target."""
     card = chat.session.draft(path, None)
+    if card.target is None:
+        return card
     if not chat.person.present:
         chat.say(f"target {card.target} (guessed; /data FILE COLUMN names another)", "dim")
         return card
@@ -80,6 +92,7 @@ def _show_card(chat: Conversation, card: DataCard) -> None:
         ("data", card.name or source),
         ("source", source if card.name else ""),
         ("about", card.description[:200]),
+        ("modality", card.modality if card.modality != "tabular" else ""),
         ("target", card.target or "the source's own"),
         ("task", card.task or ""),
         ("metric", chat.session.request.metric or card.metric or ""),

@@ -10,13 +10,15 @@ import numpy as np
 from automl_gpt.agent.decisions import Situation
 from automl_gpt.agent.prompts.examples import way
 from automl_gpt.agent.prompts.quoting import configuration, number, score, word
-from automl_gpt.cards.schema import CategoricalRange, Hyperparameters, ModelCard, Range, Scalar
+from automl_gpt.cards.schema import CategoricalRange, Hyperparameters, ModelCard, Range, Scalar, Stage
 from automl_gpt.tools.data.masked import MAX_LEVELS, MIN_ROWS
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.journal.events import SimilarTrial
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.tune.space import encode, legal
 
+STAGES: tuple[Stage, ...] = ("processing", "model", "training")
+HEADS: dict[Stage, str] = {"processing": "data processing", "model": "model", "training": "training"}
 SHORT = 5
 """Hyperparameters that a row of a table shows."""
 
@@ -33,10 +35,18 @@ def classes(profile: Profile, most: int) -> dict[str, Any] | None:
 
 
 def spaces(card: ModelCard, defaults: bool) -> list[dict[str, str]]:
-    """Return each hyperparameter's name, its range with default, and when it counts; or its default alone."""
+    """Return each hyperparameter's name, its range with default, and when it counts; or its default alone.
+
+    Where a card has hyperparameters of data processing or of the model, those of a stage stand together under a head.
+    """
     if defaults:
-        return [{"name": n, "legal": _value(v), "when": ""} for n, v in card.default().items()]
-    return [{"name": n, "legal": legal_range(s), "when": _when(s)} for n, s in card.search_space.items()]
+        return [{"name": n, "legal": _value(v), "when": "", "head": ""} for n, v in card.default().items()]
+    listed = sorted(card.search_space.items(), key=lambda pair: STAGES.index(pair[1].stage))
+    first: dict[Stage, str] = {}
+    for name, space in listed:
+        first.setdefault(space.stage, name)
+    heads = {name: f"{HEADS[stage]}: " for stage, name in first.items()} if len(first) > 1 else {}
+    return [{"name": n, "legal": legal_range(s), "when": _when(s), "head": heads.get(n, "")} for n, s in listed]
 
 
 def _value(value: Scalar) -> str:

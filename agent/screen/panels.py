@@ -50,10 +50,9 @@ def facts(rows: list[tuple[str, str | Text]], least: int = 0) -> Table:
 
 def profile_panel(profile: Profile, metric: str, glyphs: Glyphs = UNICODE) -> RenderableType:
     """Return what the data are, what is wrong with them (leaks first), and what was inferred."""
-    inputs = sum(c.role == "input" for c in profile.columns)
     dropped = [plain(c.name, 40) for c in profile.columns if c.role == "dropped"]
     rows: list[tuple[str, str | Text]] = [
-        ("data", f"{plain(profile.name, 60)}: {profile.rows:,} rows, {inputs} input columns"),
+        ("data", f"{plain(profile.name, 60)}: {profile.rows:,} rows, {_inputs(profile)}"),
         ("target", f"{plain(profile.target, 60)} ({_task(profile)})"),
         ("metric", metric),
         ("split", f"{profile.split}; {profile.rows_test:,} test rows stay unseen until the end"),
@@ -67,7 +66,21 @@ def profile_panel(profile: Profile, metric: str, glyphs: Glyphs = UNICODE) -> Re
     return facts(rows)
 
 
+def _inputs(profile: Profile) -> str:
+    inputs = [c for c in profile.columns if c.role == "input"]
+    if profile.modality == "tabular":
+        return f"{len(inputs)} input columns"
+    unit = "words" if profile.modality == "text" else "pixels a side"
+    sizes = ", ".join(f"{plain(c.name, 24)} of {c.mean or 0.0:.0f} {unit}" for c in inputs)
+    passages = f"; {profile.passages:,} passages" if profile.passages else ""
+    return f"{profile.modality}: {sizes}{passages}"
+
+
 def _task(profile: Profile) -> str:
+    if profile.task not in ("binary", "multiclass", "regression"):
+        counted = list(zip(profile.labels, profile.class_counts, strict=False))
+        shown = [f"{plain(label, 24)} {count:,}" for label, count in sorted(counted, key=lambda pair: -pair[1])]
+        return profile.task.replace("-", " ") + (f": {_some(shown, CLASSES)}" if shown else "")
     if profile.task == "regression":
         if profile.target_mean is None:
             return "regression"

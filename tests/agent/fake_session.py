@@ -61,6 +61,9 @@ class FakeSession:
         if target is not None and target not in COLUMNS:
             raise UserError(f"{file}: there is no column {target!r}; did you mean 'income'?")
         self.state = None
+        if file.is_dir():
+            self.data_card = DataCard(source=str(file), modality="image")
+            return self.data_card
         self.data_card = DataCard(source=str(file), target=target or "default", inputs={"age": {}, "income": {}})  # type: ignore[dict-item]
         return self.data_card
 

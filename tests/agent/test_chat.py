@@ -27,6 +27,7 @@ from automl_gpt.agent.conversation import Conversation
 from automl_gpt.agent.person import KeptHistory, Pipe, open_history
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.journal.events import Budget
+from tests.tools.corpus.pictures_made import class_folders
 
 SCRIPT = str(Path(__file__).with_name("fake_session.py"))
 FakeSession: Any = runpy.run_path(SCRIPT)["FakeSession"]
@@ -100,6 +101,17 @@ def test_a_guessed_target_is_told_where_nobody_can_be_asked(piped: Callable[...,
     assert "target default (guessed; /data FILE COLUMN names another)" in done.stderr
     assert re.search(r"target +income", done.stderr)
     assert "did you mean 'income'" in done.stderr
+
+
+def test_a_folder_of_pictures_is_data_and_another_word_that_is_a_folder_is_not(
+    piped: Callable[..., Done], tmp_path: Path
+) -> None:
+    class_folders(tmp_path / "pets", each=1)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.csv").write_text("age,default\n1,0\n")
+    done = piped(f"pets\n./pets\n{tmp_path}/pets\n/data pets\nresults\n")
+    assert len(re.findall(r"modality +image", done.stderr)) == 4, done.stderr
+    assert "guessed" not in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_real_pipe_that_is_not_utf8_gets_ascii_on_stderr_and_the_exit_code(tmp_path: Path) -> None:

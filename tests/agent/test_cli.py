@@ -68,6 +68,11 @@ def test_a_run_prints_one_json_object_and_its_prose_goes_to_stderr(data: Path) -
     again = automl("predict", result["artifact"], "table.csv", "--out", "other.csv", cwd=data)
     assert again.returncode == 0
     assert (data / "other.csv").read_text() == (data / "out.csv").read_text()
+    drawn = automl("predict", result["run"], "table.csv", "--out", "third.csv", "--pictures", "drawn", cwd=data)
+    assert drawn.returncode == 2 and "pictures with boxes are for models of detection" in drawn.stderr
+    exported = automl("export", result["run"], "--out", "network", cwd=data)
+    assert exported.returncode == 2 and "no network is in this model" in exported.stderr
+    assert not (data / "network").exists()
     page = Path(automl("report", "last").stdout.strip())
     assert "<h1" in page.read_text(encoding="utf-8")
 
@@ -145,6 +150,7 @@ def test_a_wrong_card_gets_one_line_that_names_the_mend(data: Path, what: str) -
         (["run", "irsi", "--yes"], "iris"),
         (["show", "nothing"], "no runs yet"),
         (["predict", "nothing", "table.csv"], "no runs yet"),
+        (["export", "nothing", "--out", "new"], "no runs yet"),
         (["tool", "divine"], "there is no tool 'divine'"),
         (["cards", "show", "irsi"], "iris"),
     ],

@@ -2,11 +2,11 @@
 
 Every choice is made on out-of-fold predictions, which no member's training saw. A mixture chosen among many is
 flattered by the rows that chose it, so its gain is measured on the rows that had no part in choosing, half by half.
+Answers (texts, spans, boxes, tags, passages) have no mean, so of models that give answers the best one is delivered.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,29 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_gpt.cards.errors import BudgetError
+from automl_gpt.tools.compose.candidates import candidates, costs_of, trial_folder
 from automl_gpt.tools.compose.decision import decide, decision_weights
 from automl_gpt.tools.compose.panel import Panel, Stack
 from automl_gpt.tools.compose.selection import Costs, select, shrink
+from automl_gpt.tools.corpus.examples import parse_records
 from automl_gpt.tools.data.prepared import Prepared
 from automl_gpt.tools.evaluate.bootstrap import difference
 from automl_gpt.tools.evaluate.metrics import METRICS, score
 from automl_gpt.tools.evaluate.words import figure, signed
 from automl_gpt.tools.journal.events import Member
-from automl_gpt.tools.journal.limits import delivery_limits
-from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.log import Metric
-from automl_gpt.tools.train.protocol import Prediction
-from automl_gpt.tools.tune.allowed import deliverable
+from automl_gpt.tools.train.protocol import ANSWER_TASKS, Prediction
+from automl_gpt.tools.train.worker import ANSWERS, NUMBERS
 
-CANDIDATES = 25
 FAMILIES, NEAR_BEST = 3, 0.85
 CELLS = 40_000
 """Rows x classes on which mixtures are compared; the chosen one is scored on all rows."""
-LOADING_SHARE = 0.4
-SECONDS_PER_MEGABYTE = 0.012
-"""What it takes to hash a delivered file and to load it again, and the share of the seconds left that it may take."""
-PREDICTING_SHARE = 0.5
-"""Share of the seconds left that predicting the test split may take."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +65,20 @@ def choose(
     the run must end keeps out members that could not predict the test split in time. `single` asks for the best single
     model. Raises BudgetError where no trial is complete.
     """
-    trials = _candidates(state, run_folder, prepared, metric)
+    trials = candidates(state, run_folder, prepared, metric)
     if not trials:
         raise BudgetError("no trial finished, so there is no model to deliver")
-    costs = _costs(state, run_folder, trials, prepared, seconds_left)
+    costs = costs_of(state, run_folder, trials, prepared, seconds_left)
     fits: NDArray[np.bool_] = np.all(costs.each <= costs.most, axis=1)
     if not fits.any():
         cheapest = int((costs.each / np.maximum(costs.most, 1e-12)).max(axis=1).argmin())
         reason = f"no trial keeps the limits of size and time; trial {trials[cheapest].number} comes nearest to them"
-        return _deliver(run_folder, prepared, metric, [trials[cheapest]], weights=np.ones(1), reason=reason)
+        return _alone(run_folder, prepared, metric, trials[cheapest], reason)
     kept = [t for t, fit in zip(trials, fits, strict=True) if fit]
     costs = Costs(costs.each[fits], costs.most)
     left_out = f"; {len(trials) - len(kept)} trials left out, too slow or too large" if len(kept) < len(trials) else ""
-    if single or len(kept) == 1:
-        reason = ("the best single model, as was asked for" if single else "the only model to choose") + left_out
-        return _deliver(run_folder, prepared, metric, kept[:1], weights=np.ones(1), reason=reason)
+    if why := _why_alone(prepared, len(kept), single):
+        return _alone(run_folder, prepared, metric, kept[0], why + left_out)
     weights, reason = _choose_weights(run_folder, prepared, metric, kept, costs=costs, seed=state.request.seed)
     rows = len(prepared.out_of_fold())
     spread = shrink(weights, family_shares(kept, state.baseline(), metric), rows, costs)
@@ -92,6 +86,24 @@ def choose(
         reason += f"; mixed with the best of each model, since {rows} validation rows can't tell them well apart"
     weights = spread
     return _deliver(run_folder, prepared, metric, kept, weights=weights, reason=reason + left_out)
+
+
+def _why_alone(prepared: Prepared, among: int, asked: bool) -> str:
+    """Return why one model is delivered rather than a mixture; empty where mixtures are to be tried."""
+    if asked:
+        return "the best single model, as was asked for"
+    if among == 1:
+        return "the only model to choose"
+    if prepared.layout.task in ANSWER_TASKS:
+        return f"the best single model of {among}: answers have no mean, so they are not mixed"
+    return ""
+
+
+def _alone(run_folder: Path, prepared: Prepared, metric: Metric, trial: Trial, reason: str) -> Chosen:
+    if prepared.layout.task in ANSWER_TASKS:
+        value = trial.value or 0.0
+        return Chosen((Member(trial=trial.number, weight=1.0),), value, value, reason)
+    return _deliver(run_folder, prepared, metric, [trial], weights=np.ones(1), reason=reason)
 
 
 def family_shares(trials: list[Trial], baseline: Trial | None, metric: Metric) -> NDArray[np.float64]:
@@ -199,10 +211,16 @@ def _deliver(
 
 
 def out_of_fold(run_folder: Path, members: list[Member] | tuple[Member, ...]) -> Prediction:
-    """Return the weighted mean of the members' out-of-fold predictions, in the order of `Prepared.out_of_fold()`."""
+    """Return the weighted mean of the members' out-of-fold predictions, in the order of `Prepared.out_of_fold()`.
+
+    Of answers it is those of the only member.
+    """
+    answers = trial_folder(run_folder, members[0].trial) / ANSWERS
+    if answers.is_file():
+        return parse_records(answers.read_text(encoding="utf-8").split("\n"))
     total: Any = 0.0
     for member in members:
-        values = np.load(_folder(run_folder, member.trial) / "valid.npy", mmap_mode="r")
+        values = np.load(trial_folder(run_folder, member.trial) / NUMBERS, mmap_mode="r")
         total = total + np.asarray(values, dtype=np.float64) * member.weight
     return total / sum(m.weight for m in members)
 
@@ -218,80 +236,11 @@ def _value(panel: Panel, prediction: Prediction) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-# --------------------------------------------------------------------------------------------------------- candidates
-
-
-def _folder(run_folder: Path, trial: int) -> Path:
-    return run_folder / "trials" / f"{trial:04d}"
-
-
-def _candidates(state: RunState, run_folder: Path, prepared: Prepared, metric: Metric) -> list[Trial]:
-    """Return the best complete trials whose predictions are there and sound, best first; the baseline only alone."""
-    rows, classes = len(prepared.out_of_fold()), prepared.layout.classes
-    shape = (rows, classes) if classes else (rows,)
-    complete = [t for t in state.done() if t.complete and t.value is not None]
-    complete.sort(key=lambda t: (-metric.sign * (t.value or 0.0), t.number))
-    real = _varied(state, [t for t in complete if t.model != TRIVIAL])
-    sound: list[Trial] = []
-    for trial in [*real, *[t for t in complete if t.model == TRIVIAL]]:
-        if len(sound) == CANDIDATES or (sound and trial.model == TRIVIAL):
-            break
-        path = _folder(run_folder, trial.number) / "valid.npy"
-        values = np.load(path, mmap_mode="r") if path.is_file() else np.empty(0)
-        if values.shape == shape and np.isfinite(values).all():
-            sound.append(trial)
-    return sound
-
-
-def _varied(state: RunState, ranked: list[Trial]) -> list[Trial]:
-    """Return the candidates: the best trial of each model, and the best of the others; best first.
-
-    Those that keep the limits go before those that don't, so that a small model is not crowded out by large ones.
-    """
-    kept = sorted(ranked, key=lambda t: not deliverable(state, t))
-    firsts = {t.model: t.number for t in reversed(kept)}
-    others = [t.number for t in kept if t.number not in firsts.values()]
-    taken = {*firsts.values(), *others[: max(0, CANDIDATES - len(firsts))]}
-    return [t for t in ranked if t.number in taken]
-
-
-def _costs(
-    state: RunState, run_folder: Path, trials: list[Trial], prepared: Prepared, seconds_left: float | None
-) -> Costs:
-    limits = delivery_limits(state.data_card, state.request)
-    most = [np.inf, np.inf]
-    if limits.seconds_per_1000 is not None:
-        most[0] = limits.seconds_per_1000 / 1000
-    if seconds_left is not None:
-        most[0] = min(most[0], max(seconds_left, 0.0) * PREDICTING_SHARE / max(prepared.layout.rows_test, 1))
-        most[1] = max(seconds_left, 0.0) * LOADING_SHARE / SECONDS_PER_MEGABYTE
-    if limits.megabytes is not None:
-        most[1] = min(most[1], limits.megabytes)
-    ends = [trial_costs(t, run_folder) for t in trials]
-    return Costs(np.array(ends, dtype=np.float64), np.array(most))
-
-
-def trial_costs(trial: Trial, run_folder: Path) -> tuple[float, float]:
-    """Return the seconds per row of all of a trial's fold models, one thread, and their megabytes."""
-    folder = _folder(run_folder, trial.number)
-    path = folder / "trial.json"
-    told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    seconds = told.get("seconds_per_row")
-    if seconds is None and trial.end and trial.end.predict_seconds is not None:
-        seconds = trial.end.predict_seconds
-    if seconds is None:
-        seconds = 0.0
-    megabytes = trial.end.disk_megabytes if trial.end else None
-    if megabytes is None:
-        megabytes = sum(f.stat().st_size for f in folder.glob("fold_*/*")) / 1e6
-    return float(seconds), float(megabytes)
-
-
 def _sample(prepared: Prepared, metric: Metric, seed: int) -> NDArray[np.intp]:
     """Return places among the out-of-fold rows on which mixtures are compared: all, or a random part of many."""
     rows = len(prepared.out_of_fold())
     columns = max(prepared.layout.classes, 2)
-    slow = metric.kind == "score" and prepared.rows.weight is not None
+    slow = (metric.kind == "score" and prepared.rows.weight is not None) or metric.name == "spearman"
     most = max(2_000, CELLS // columns // (4 if slow else 1))
     if rows <= most:
         return np.arange(rows)
@@ -309,7 +258,7 @@ def _panel(prepared: Prepared, metric: Metric, places: NDArray[np.intp]) -> Pane
 
 def _read(run_folder: Path, trial: Trial, places: NDArray[np.intp]) -> Stack:
     """Read some rows of a trial's predictions as (classes, rows), probabilities summing to 1."""
-    values = np.load(_folder(run_folder, trial.number) / "valid.npy", mmap_mode="r")
+    values = np.load(trial_folder(run_folder, trial.number) / NUMBERS, mmap_mode="r")
     picked = np.asarray(values[places], dtype=np.float32)
     if picked.ndim == 1:
         return picked[None]

@@ -68,7 +68,7 @@ class Panel:
         if len(rows) < stack.shape[2]:
             stack = stack[:, :, rows]
         y, w = self.y[rows], None if self.weight is None else self.weight[rows]
-        if (metric.name in _RANKED and w is not None) or metric.name == "median_absolute_error":
+        if (metric.name in _RANKED and w is not None) or metric.name in _SINGLE:
             return _one_by_one(metric, y, stack, w, self.positive)
         return _BATCHED[metric.name](stack, y, w, self.positive)
 
@@ -174,7 +174,18 @@ def _mape(stack: Stack, y: Target, w: Weight, _: int) -> NDArray[np.float64]:
     return _mean(np.abs(stack[:, 0] - y) / np.maximum(np.abs(y), np.finfo(np.float64).eps), w)
 
 
+def _pearson(stack: Stack, y: Target, w: Weight, _: int) -> NDArray[np.float64]:
+    target, said = y - np.average(y, weights=w), stack[:, 0].astype(np.float64)
+    said = said - _mean(said, w)[:, None]
+    spread = float(np.average(target**2, weights=w)) * _mean(said**2, w)
+    if not (target != 0).any():
+        return np.full(len(stack), np.nan)
+    return np.divide(_mean(said * target, w), np.sqrt(spread), out=np.zeros(len(stack)), where=spread > 0)
+
+
 _RANKED = ("roc_auc", "average_precision")
+_SINGLE = ("median_absolute_error", "spearman")
+"""Metrics that are computed for one candidate after the other."""
 _BATCHED: dict[str, Callable[[Stack, Target, Weight, int], NDArray[np.float64]]] = {
     **{name: _from_labels(name) for name in ("accuracy", "balanced_accuracy", "f1", "f1_macro", "mcc")},
     "roc_auc": _roc_auc,
@@ -186,4 +197,5 @@ _BATCHED: dict[str, Callable[[Stack, Target, Weight, int], NDArray[np.float64]]]
     "mape": _mape,
     "rmsle": _rmsle,
     "r2": _r2,
+    "pearson": _pearson,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None",
 """Texts that stand for a missing value, whatever the column."""
 STREAM_FROM = 200_000_000
 """Bytes of text from which a file is read in batches, and its numbers are kept in 4 bytes."""
-_BLOCK = 4_000_000
+_BLOCK, _BLOCK_WHOLE, _BLOCK_MOST = 1 << 22, 1 << 20, 1 << 30
+"""Bytes of text that are parsed at once: of a stream, of a small file, and for rows that are longer."""
 _TOGETHER = 32
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*?conversion error to (\w+)", re.DOTALL)
 
@@ -76,7 +79,23 @@ def _options(form: Format, types: dict[str, Any] | None = None, block: int | Non
 def _read_whole(path: Path, form: Format) -> Any:
     from pyarrow import csv
 
-    return csv.read_csv(str(path), **_options(form))
+    def read(block: int) -> Any:
+        return csv.read_csv(str(path), **_options(form, block=block))
+
+    return with_block(_BLOCK_WHOLE, read)
+
+
+def with_block(block: int, read: Callable[[int], Any]) -> Any:
+    """Read with blocks of so many bytes, which grow until the longest row fits into one."""
+    import pyarrow as pa
+
+    while True:
+        try:
+            return read(block)
+        except pa.ArrowInvalid as error:
+            if "block" not in str(error) or block >= _BLOCK_MOST:
+                raise
+            block *= 4
 
 
 def _read_stream(path: Path, form: Format, exact: frozenset[str]) -> Any:
@@ -86,7 +105,7 @@ def _read_stream(path: Path, form: Format, exact: frozenset[str]) -> Any:
     wider: dict[str, Any] = {}
     while True:
         try:
-            return _batches(path, form, wider, exact)
+            return with_block(_BLOCK, partial(_batches, path, form, wider, exact))
         except pa.ArrowInvalid as error:
             found = _CONVERSION.search(str(error))
             if found is None or int(found[1]) >= len(form.names):
@@ -97,16 +116,16 @@ def _read_stream(path: Path, form: Format, exact: frozenset[str]) -> Any:
             wider[name] = pa.float64() if first_try else pa.string()
 
 
-def _batches(path: Path, form: Format, wider: dict[str, Any], exact: frozenset[str]) -> Any:
+def _batches(path: Path, form: Format, wider: dict[str, Any], exact: frozenset[str], block: int) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 
     # An all-empty first block tells nothing of a column's type: read as text, it is judged later as a whole.
-    with csv.open_csv(str(path), **_options(form, wider, _BLOCK)) as reader:
+    with csv.open_csv(str(path), **_options(form, wider, block)) as reader:
         empty = {field.name: pa.string() for field in reader.schema if pa.types.is_null(field.type)}
         if not empty:
             return _collect(reader, exact)
-    return _batches(path, form, {**empty, **wider}, exact)
+    return _batches(path, form, {**empty, **wider}, exact, block)
 
 
 def _collect(reader: Any, exact: frozenset[str]) -> Any:

@@ -1,8 +1,9 @@
-"""Prepared data: what a run trains on. Two Arrow files, one for decisions and one for the single look, and their key.
+"""Prepared data: what a run trains on. Two Arrow parts, one for decisions and one for the single look, and their key.
 
 `train.arrow` holds the rows that decisions may see, in an order in which every fold is one block; `test.arrow` holds
 the test split and is opened by the final evaluation alone. Both are memory-mapped, so that processes share one copy.
-`prepared.json` holds the layout and the encoder that turns raw tables into matrices.
+Of tables they are matrices; of texts and pictures they are folders of `datasets`, and `passages.arrow` stands beside
+them for retrieval. `prepared.json` holds the layout, and what turns raw rows into what models see.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from automl_gpt.tools.train.protocol import Feature, Matrix, Target, TaskKind
+from automl_gpt.cards.schema import Modality
+from automl_gpt.tools.corpus.store import read_examples, read_passages
+from automl_gpt.tools.train.protocol import Feature, Inputs, Target, TaskKind, task_of
 
 
 class Layout(BaseModel):
@@ -23,16 +26,18 @@ class Layout(BaseModel):
 
     `labels` are the classes in the order of their codes, in the type that they had in the source. `folds` is 1
     where one validation split is cut, else the number of folds. `positive` is the code of the positive class of a
-    binary task. `encoder` is the state of `automl_gpt.tools.data.encode.Encoder`.
+    binary task. `encoder` is the state of `automl_gpt.tools.data.encode.Encoder`; of texts and pictures it holds the
+    source's names of the columns, by role.
     """
 
     model_config = ConfigDict(frozen=True)
     fingerprint: str
+    modality: Modality = "tabular"
     task: TaskKind
     target: str
     labels: tuple[bool | int | float | str, ...] = ()
     positive: int | None = None
-    features: tuple[Feature, ...]
+    features: tuple[Feature, ...] = ()
     folds: int
     rows_train: int
     rows_test: int
@@ -40,15 +45,15 @@ class Layout(BaseModel):
 
     @property
     def classes(self) -> int:
-        """Number of classes; 0 for regression."""
-        return len(self.labels)
+        """Number of classes of a classification; 0 for other tasks, also where they have labels."""
+        return len(self.labels) if task_of(self.task) == "classification" else 0
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows: a matrix, the target, weights where the card names a weight column."""
+    """Some rows: a matrix or examples, the target, weights where the card names a weight column."""
 
-    x: Matrix
+    x: Inputs
     y: Target
     weight: NDArray[np.float64] | None
 
@@ -96,6 +101,9 @@ def write_part(path: Path, part: Part, fold: NDArray[np.int8]) -> None:
 
 
 def _read_part(path: Path) -> tuple[Part, NDArray[np.int8]]:
+    if path.is_dir():
+        x, y, weight, fold = read_examples(path)
+        return Part(x, y, weight), fold
     import pyarrow as pa
 
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
@@ -119,6 +127,12 @@ def open_prepared(folder: Path) -> Prepared:
     """Map prepared data. Nothing is copied; the test split stays closed."""
     rows, fold = _read_part(folder / "train.arrow")
     return Prepared(folder, read_layout(folder), rows, fold)
+
+
+def open_passages(folder: Path) -> Inputs:
+    """Map the passages that retrieval searches; None where there are none."""
+    place = folder / "passages.arrow"
+    return read_passages(place) if place.is_dir() else None
 
 
 def open_test(folder: Path) -> Part:

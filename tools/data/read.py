@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.explain import nearest
+from automl_gpt.tools.corpus.json_rows import read_json
 from automl_gpt.tools.data.delimited import MISSING, read_delimited
 from automl_gpt.tools.data.report import Finding
 from automl_gpt.tools.data.sniff import check_names, open_bytes
@@ -100,9 +102,20 @@ def _read_jsonl(path: Path) -> Any:
         options = arrow_json.ReadOptions(block_size=1 << 26)
         table = arrow_json.read_json(str(path), read_options=options)
     except (pa.ArrowException, OSError, UnicodeDecodeError):
+        if data_suffix(path) == ".json" and _is_list(path):
+            return read_json(path)
         # Arrow stops at the first column of mixed types; line by line each line can be named, and mixed types be text.
         return _read_json_lines(path)
     return table
+
+
+def _is_list(path: Path) -> bool:
+    """Say whether a file is one JSON list of objects, rather than one object a line."""
+    try:
+        with open_bytes(path) as file:
+            return file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def _read_json_lines(path: Path) -> Any:

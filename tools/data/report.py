@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from automl_gpt.cards.schema import ColumnType
+from automl_gpt.cards.schema import ColumnType, Modality
 from automl_gpt.tools.train.protocol import TaskKind
 
 
@@ -45,8 +45,9 @@ class Finding(Fact):
 
 
 class MetaFeatures(Fact):
-    """Numbers by which data sets are compared."""
+    """Numbers by which data sets of one modality are compared."""
 
+    modality: Modality = "tabular"
     rows: int
     columns: int
     numeric: int
@@ -56,7 +57,7 @@ class MetaFeatures(Fact):
     minority_share: float = 0.0
     missing: float = 0.0
     target_skew: float = 0.0
-    landmark: float | None = Field(default=None, description="score of a depth-3 tree, scaled: 0 trivial, 1 perfect")
+    landmark: float | None = Field(default=None, description="score of a simple model, scaled: 0 trivial, 1 perfect")
 
 
 class Profile(Fact):
@@ -64,6 +65,7 @@ class Profile(Fact):
 
     name: str
     fingerprint: str
+    modality: Modality = "tabular"
     task: TaskKind
     target: str
     labels: tuple[str, ...] = ()
@@ -77,7 +79,8 @@ class Profile(Fact):
     rows_valid: int = Field(description="rows that are validated on: all training rows where there are folds")
     split: str = Field(description="how the rows were divided, in words")
     columns: tuple[ColumnProfile, ...]
-    features: int = Field(description="columns of the prepared matrix")
+    features: int = Field(description="columns of the prepared matrix; words of a text, 1 for a picture")
+    passages: int = Field(default=0, description="passages that retrieval searches")
     inferred: tuple[str, ...] = Field(default=(), description="what the card left open, and how it was filled in")
     findings: tuple[Finding, ...] = ()
     meta: MetaFeatures

@@ -94,7 +94,7 @@ def meta_features(
     """Return the numbers by which data sets are compared."""
     inputs = [column for column in columns if column.role in ("input", "time")]
     y = target.y[rows]
-    facts: dict[str, float] = {}
+    facts: dict[str, Any] = {}
     if target.task == "regression":
         spread = y.std()
         facts["target_skew"] = float((((y - y.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0

@@ -12,7 +12,7 @@ from automl_gpt.cards.library import find_card
 from automl_gpt.cards.schema import DataCard
 from automl_gpt.tools.base import Context, home, tool
 from automl_gpt.tools.data.masked import profile_for_model
-from automl_gpt.tools.data.profile import prepare
+from automl_gpt.tools.data.preparation import prepare
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.tune.current import current_state
 

@@ -1,16 +1,18 @@
-"""The delivered model: a folder that predicts raw tables with nothing else, and holds no code.
+"""The delivered model: a folder that predicts raw rows with nothing else, and holds no code.
 
-    bundle.json              what the members are, how they are weighed, how raw columns become a matrix
+    bundle.json              what the members are, how they are weighed, how raw columns become a model's inputs
     members/0007/fold_0/     files of one fitted model, as its trainer's `load` reads them
+    members/passages/        what a model of retrieval searches
     MODEL_CARD.md            for people
 
 A trial of several folds predicts by the mean of its fold models (bagging, Breiman 1996), an ensemble by the weighted
-mean of its trials.
+mean of its trials; a model that gives answers is one fitted model alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,14 +23,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from automl_gpt.cards.errors import UserError
-from automl_gpt.cards.schema import Hyperparameters
+from automl_gpt.cards.schema import Hyperparameters, Modality
 from automl_gpt.tools.compose.decision import decide
+from automl_gpt.tools.corpus.examples import Examples
+from automl_gpt.tools.corpus.store import read_passages
 from automl_gpt.tools.data.encode import Encoder
-from automl_gpt.tools.train.protocol import Matrix, Model, Prediction, TaskKind
+from automl_gpt.tools.deliver.inputs import Chunk, chunks, find_columns
+from automl_gpt.tools.deliver.outputs import columns_of, numbers_of, spread
+from automl_gpt.tools.train.protocol import ANSWER_TASKS, Inputs, Model, Prediction, TaskKind
 from automl_gpt.tools.train.registry import trainer
 
 FORMAT = 1
-MANIFEST, MEMBERS, CARD = "bundle.json", "members", "MODEL_CARD.md"
+MANIFEST, MEMBERS, CARD, PASSAGES = "bundle.json", "members", "MODEL_CARD.md", "members/passages"
 CHUNK = 50_000
 """Rows that are encoded and predicted at a time, so that memory does not grow with the file."""
 
@@ -48,19 +54,22 @@ class BundleMember(BaseModel):
 class Manifest(BaseModel):
     """The content of bundle.json.
 
-    `labels` are the classes in the order of their codes. `files` holds the SHA-256 of every file of the members.
-    `decision_weights` multiply the probabilities before a label is said.
+    `labels` are the classes in the order of their codes. `encoder` is what turns a table into a matrix; of texts and
+    pictures `columns` are the names that the columns had in training, by role. `files` holds the SHA-256 of every file
+    of the members. `decision_weights` multiply the probabilities before a label is said.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     format: int = FORMAT
     run: str
+    modality: Modality = "tabular"
     task: TaskKind
     target: str
     labels: tuple[bool | int | float | str, ...] = ()
     positive: int | None = None
     metric: str
-    encoder: dict[str, Any]
+    encoder: dict[str, Any] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
     members: tuple[BundleMember, ...] = Field(min_length=1)
     decision_weights: tuple[float, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
@@ -75,14 +84,28 @@ class Bundle:
         self.encoder = _read_encoder(folder, manifest)
         self._models: list[tuple[float, Model]] = []
 
-    def predict(self, frame: Any, threads: int = 1, notes: list[str] | None = None) -> Any:
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of classes and tags by code."""
+        return tuple(map(str, self.manifest.labels))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of a classification, 0 for other tasks."""
+        return 0 if self.manifest.task in ANSWER_TASKS else len(self.manifest.labels)
+
+    def predict(self, frame: Any, threads: int = 1, notes: list[str] | None = None, base: Path | None = None) -> Any:
         """Predict a pandas table of raw rows; returns a table of the same length and order.
 
-        Its columns are `prediction` and, for classification, one `probability_CLASS` per class. Values that the model
-        can't read are taken as missing and counted in `notes`. UserError names columns that are missing.
+        Its columns are `prediction` and, for classification, one `probability_CLASS` per class; those of answers are
+        described by `outputs.columns_of`. Values that the model can't read are taken as missing, texts and pictures
+        that it can't read have no prediction; both are counted in `notes`. Relative paths of pictures start at `base`.
+        UserError names columns that are missing.
         """
         import pandas as pd
 
+        if self.manifest.modality != "tabular":
+            return self._predict_examples(frame, threads, notes, base)
         parts = [self.predict_matrix(x, threads) for x in self._encoded(frame, notes)]
         if not self.manifest.labels:
             return pd.DataFrame({"prediction": np.concatenate(parts) if parts else np.empty(0)})
@@ -94,17 +117,21 @@ class Bundle:
             columns[f"probability_{label}"] = merged[:, code]
         return pd.DataFrame(columns)
 
-    def predict_matrix(self, x: Matrix, threads: int = 1) -> Prediction:
-        """Predict rows of the prepared layout: probabilities (rows, classes) or values (rows,)."""
+    def predict_matrix(self, x: Inputs, threads: int = 1) -> Prediction:
+        """Predict rows of the prepared layout: probabilities (rows, classes), values (rows,) or answers (rows,)."""
         models = self._loaded()
         starts = range(0, len(x), CHUNK)
         tasks = [(weight, model, start) for start in starts for weight, model in models]
+        if self.manifest.task in ANSWER_TASKS:
+            answers = [model.predict(x[start : start + CHUNK]) for _, model, start in tasks]
+            return np.concatenate([np.empty(0, dtype=object), *answers])
 
         def one(task: tuple[float, Model, int]) -> Prediction:
             weight, model, start = task
             return weight * np.asarray(model.predict(x[start : start + CHUNK]), dtype=np.float64)
 
-        out: Any = np.zeros((len(x), len(self.manifest.labels)) if self.manifest.labels else len(x))
+        out: Any = np.zeros((len(x), self.classes) if self.classes else len(x))
+        threads = threads if self.manifest.modality == "tabular" else 1  # networks have threads of their own
         # The parts are added in the order of the tasks, so that threads change no digit of the result.
         with ThreadPoolExecutor(max(1, threads)) as pool:
             parts: Iterator[Any] = pool.map(one, tasks) if threads > 1 else map(one, tasks)
@@ -112,9 +139,43 @@ class Bundle:
                 out[start : start + CHUNK] += part
         return out
 
+    def passages(self) -> Examples | None:
+        """Map what a model of retrieval searches; None for other tasks."""
+        place = self.folder / PASSAGES
+        return read_passages(place) if place.is_dir() else None
+
     def fitted(self, member: BundleMember, fold: int) -> Model:
         """Load one fitted model of the bundle."""
         return _load(self.folder, member, fold)
+
+    def _predict_examples(self, frame: Any, threads: int, notes: list[str] | None, base: Path | None) -> Any:
+        import pandas as pd
+
+        columns = find_columns([str(name) for name in frame.columns], self.manifest.columns)
+        problems: Counter[str] = Counter()
+        parts: list[Any] = []
+        for chunk in chunks(frame, columns, base):
+            problems.update(chunk.problems)
+            parts.append(pd.DataFrame(self._columns(chunk, threads), dtype=object))
+        if notes is not None and problems:
+            why = ", ".join(f"{count} with {problem}" for problem, count in problems.most_common())
+            notes.append(f"{problems.total()} of {len(frame)} rows have no prediction: {why}")
+        if not parts:
+            return pd.DataFrame({"prediction": []})
+        merged: Any = pd.concat(parts, ignore_index=True)
+        typed: Any = merged.infer_objects()
+        if self.manifest.labels and merged["prediction"].isna().any():
+            typed["prediction"] = merged["prediction"]  # whole numbers beside gaps would become fractions
+        return typed
+
+    def _columns(self, chunk: Chunk, threads: int) -> dict[str, list[Any]]:
+        manifest, prediction = self.manifest, self.predict_matrix(chunk.examples, threads)
+        if manifest.task in ANSWER_TASKS:
+            told = columns_of(manifest.task, prediction, manifest.labels, self.passages())
+        else:
+            said = decide(prediction, manifest.decision_weights).argmax(axis=1) if self.classes else None
+            told = numbers_of(prediction, said, manifest.labels)
+        return spread(told, chunk.usable, chunk.count)
 
     def _encoded(self, frame: Any, notes: list[str] | None) -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(frame), CHUNK):
@@ -180,7 +241,7 @@ def _read_manifest(folder: Path) -> Manifest:
 
 def _read_encoder(folder: Path, manifest: Manifest) -> Encoder:
     try:
-        return Encoder.from_state(manifest.encoder)
+        return Encoder.from_state(manifest.encoder) if manifest.modality == "tabular" else Encoder(())
     except (ValidationError, KeyError, TypeError) as error:
         raise UserError(f"{folder / MANIFEST}: damaged (its encoder can't be read): export the model again") from error
 

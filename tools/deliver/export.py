@@ -11,10 +11,12 @@ from typing import Any
 
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.data.prepared import Layout
-from automl_gpt.tools.deliver.bundle import CARD, MANIFEST, BundleMember, Manifest, fold_folder, hashes
+from automl_gpt.tools.deliver.bundle import CARD, MANIFEST, PASSAGES, BundleMember, Manifest, fold_folder, hashes
+from automl_gpt.tools.deliver.inputs import INPUTS
 from automl_gpt.tools.evaluate.words import sentence
 from automl_gpt.tools.journal.events import Member
 from automl_gpt.tools.journal.state import RunState
+from automl_gpt.tools.train.protocol import ANSWER_TASKS
 
 
 def export(run_folder: Path, state: RunState, layout: Layout) -> Path:
@@ -31,6 +33,8 @@ def export(run_folder: Path, state: RunState, layout: Layout) -> Path:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         members = tuple(_add_member(fresh, run_folder, state, member) for member in state.ensemble.members)
+        if (run_folder / "data" / "passages.arrow").is_dir():
+            _link(run_folder / "data" / "passages.arrow", fresh / PASSAGES)
         manifest = _manifest(fresh, state, layout, members)
         (fresh / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         write_model_card(fresh, state)
@@ -85,14 +89,15 @@ def _add_member(fresh: Path, run_folder: Path, state: RunState, member: Member) 
     source = run_folder / "trials" / f"{member.trial:04d}"
     told = json.loads((source / "trial.json").read_text(encoding="utf-8"))
     trial = state.trials[member.trial]
-    for fold in range(int(told["folds"])):
+    folds = 1 if state.need_profile().task in ANSWER_TASKS else int(told["folds"])  # answers have no mean
+    for fold in range(folds):
         _link(source / f"fold_{fold}", fold_folder(fresh, member.trial, fold))
     return BundleMember(
         trial=member.trial,
         weight=member.weight,
         trainer=told["trainer"],
         model=trial.model,
-        folds=int(told["folds"]),
+        folds=folds,
         hyperparameters=trial.hyperparameters,
     )
 
@@ -115,14 +120,18 @@ def _link(source: Path, target: Path) -> None:
 
 def _manifest(fresh: Path, state: RunState, layout: Layout, members: tuple[BundleMember, ...]) -> Manifest:
     assert state.ensemble is not None
+    tabular = layout.modality == "tabular"
+    columns = {} if tabular else {r: n for r, n in layout.encoder["columns"].items() if r in INPUTS[layout.task]}
     return Manifest(
         run=state.run,
+        modality=layout.modality,
         task=layout.task,
         target=layout.target,
         labels=layout.labels,
         positive=layout.positive,
         metric=state.need_metric().name,
-        encoder=layout.encoder,
+        encoder=layout.encoder if tabular else {},
+        columns=columns,
         members=members,
         decision_weights=state.ensemble.decision_weights,
         versions=state.started.versions,

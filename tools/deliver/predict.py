@@ -1,10 +1,11 @@
-"""Predict the rows of a file with a delivered model: CSV, TSV, Parquet or JSONL in, the same out."""
+"""Predict rows with a delivered model: CSV, TSV, Parquet or JSONL in, the same out; pictures and SQuAD's JSON, too."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,11 @@ from pydantic import BaseModel, Field
 
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.base import Context, tool
-from automl_gpt.tools.data.read import DATA_SUFFIXES, JSON_SUFFIXES, PARQUET_SUFFIXES, data_suffix, read_table
+from automl_gpt.tools.corpus.tree import is_picture
+from automl_gpt.tools.data.read import JSON_SUFFIXES, PARQUET_SUFFIXES
 from automl_gpt.tools.deliver.bundle import Bundle, load_bundle
+from automl_gpt.tools.deliver.given import kind_of, read_given
+from automl_gpt.tools.deliver.results import as_json, draw_boxes
 
 
 @dataclass(frozen=True)
@@ -27,20 +31,33 @@ class Predicted:
     notes: tuple[str, ...] = ()
 
 
-def predict_file(model_folder: Path, file: Path, out: Path | None = None, threads: int = 1) -> Predicted:
+def predict_file(
+    model_folder: Path, file: Path, out: Path | None = None, threads: int = 1, pictures: Path | None = None
+) -> Predicted:
     """Predict the rows of a file and write a file of the same format, a row for each row, in the same order.
 
-    It holds the predictions alone: `prediction`, and one `probability_CLASS` per class. Columns of the input may come
-    in any order and among others; the target is ignored. `out` defaults to FILE with `.predictions` before its suffix.
-    The input is never overwritten. Raises UserError in one line.
+    It holds the predictions alone: `prediction`, one `probability_CLASS` per class, and what else `Bundle.predict`
+    gives. Columns of the input may come in any order and among others; the target is ignored. For models of pictures
+    FILE may be a picture or a folder of them (a CSV with their names comes out), a table of their paths or a COCO file,
+    for questions a SQuAD file; where the output is a .json file, it has the form that COCO's and SQuAD's programs read.
+    `pictures` is a folder for pictures with the boxes that were found.
+
+    `out` defaults to FILE with `.predictions` before its suffix. The input is never overwritten. Raises UserError in
+    one line.
     """
     bundle = load_bundle(model_folder)
-    place = _place(file, out)
-    table = read_table(file)
-    notes = [finding.text for finding in table.findings] + _column_notes(bundle, list(table.frame.columns))
+    place = out or default_out(file)
+    _check_place(place, file)
+    given = read_given(bundle.manifest, file)
+    notes = [*given.notes, *_column_notes(bundle, list(map(str, given.frame.columns)))]
     misfits: list[str] = []
-    predictions = bundle.predict(table.frame, threads, misfits)
-    _write(predictions, place, _suffix(place) or _suffix(file) or ".csv")
+    predictions = bundle.predict(given.frame, threads, misfits, given.base)
+    for number, (name, values) in enumerate(given.names.items()):
+        predictions.insert(number, name, values)
+    kind = kind_of(place) or given.kind or ".csv"
+    _write(predictions, place, kind, as_json(bundle.manifest, given, predictions) if kind == ".json" else None)
+    if pictures is not None:
+        misfits.append(f"{draw_boxes(bundle.manifest, given, predictions, pictures)} pictures drawn in {pictures}")
     return Predicted(len(predictions), place, tuple(notes + list(dict.fromkeys(misfits))))
 
 
@@ -67,6 +84,8 @@ def _output(wanted: str | None, file: Path, context: Context) -> Path | None:
 
 
 def _column_notes(bundle: Bundle, columns: list[str]) -> list[str]:
+    if bundle.manifest.modality != "tabular":
+        return []  # only the columns that the model looks at were read
     wanted, target = list(bundle.encoder.inputs), bundle.manifest.target
     notes: list[str] = []
     if target in columns and target not in wanted:
@@ -80,33 +99,32 @@ def _column_notes(bundle: Bundle, columns: list[str]) -> list[str]:
     return notes
 
 
-def _place(file: Path, out: Path | None) -> Path:
-    """Return where to write; UserError where that is the input, or can't be a file."""
-    place = out if out is not None else default_out(file)
+def _check_place(place: Path, file: Path) -> None:
+    """Raise UserError where the place to write is the input, or can't be a file."""
     if place.resolve() == file.resolve() or (place.exists() and file.exists() and place.samefile(file)):
         raise UserError(f"{place}: is the input itself; name another file with --out")
     if place.is_dir():
         raise UserError(f"{place}: is a folder; name a file with --out")
     if not place.parent.is_dir():
         raise UserError(f"{place}: there is no folder {place.parent}; make it first")
-    return place
 
 
 def default_out(file: Path) -> Path:
-    """Return FILE with `.predictions` before its suffix: rows.csv.gz becomes rows.predictions.csv.gz."""
+    """Return FILE with `.predictions` before its suffix: rows.csv.gz becomes rows.predictions.csv.gz.
+
+    What is no file of rows, a folder or a picture, gets the suffix .csv.
+    """
+    if file.is_dir():
+        return file.absolute().with_name(f"{file.absolute().name}.predictions.csv")
+    if is_picture(file.name):
+        return file.with_name(f"{file.stem}.predictions.csv")
     zipped = file.suffix.lower() == ".gz"
     inner = Path(file.stem) if zipped else Path(file.name)
     return file.with_name(f"{inner.stem}.predictions{inner.suffix}{file.suffix if zipped else ''}")
 
 
-def _suffix(path: Path) -> str:
-    """Return the kind of file that a name asks for; empty where it asks for none that is known."""
-    suffix = data_suffix(path)
-    return suffix if suffix in DATA_SUFFIXES else ""
-
-
-def _write(predictions: Any, place: Path, suffix: str) -> None:
-    """Write beside the place, then put it there: a reader never sees half a file."""
+def _write(predictions: Any, place: Path, suffix: str, whole: str | None) -> None:
+    """Write beside the place, then put it there: a reader never sees half a file. `whole` is the content, if given."""
     fresh = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         if suffix in PARQUET_SUFFIXES:
@@ -114,7 +132,10 @@ def _write(predictions: Any, place: Path, suffix: str) -> None:
         else:
             zipped = place.suffix.lower() == ".gz"
             with gzip.open(fresh, "wb", compresslevel=6) if zipped else fresh.open("wb") as sink:
-                _write_text(predictions, sink, suffix)
+                if whole is None:
+                    _write_text(predictions, sink, suffix)
+                else:
+                    sink.write(whole.encode())
         fresh.replace(place)
     except OSError as error:
         raise UserError(f"{place}: can't be written ({error.strerror or error})") from error
@@ -132,7 +153,12 @@ def _write_text(predictions: Any, sink: IO[bytes] | gzip.GzipFile, suffix: str) 
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    predictions = predictions.assign(**{name: _flat(predictions[name]) for name in predictions.columns})
     delimiter = "\t" if suffix == ".tsv" else ","
+    if len(predictions.columns) == 1 and predictions["prediction"].isna().any():
+        # Arrow would write an empty line, which readers of CSV skip; pandas quotes it.
+        predictions.to_csv(sink, index=False, sep=delimiter, lineterminator="\n")
+        return
     header = io.StringIO()
     csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(predictions.columns)
     sink.write(header.getvalue().encode())
@@ -140,11 +166,20 @@ def _write_text(predictions: Any, sink: IO[bytes] | gzip.GzipFile, suffix: str) 
     arrow_csv.write_csv(pa.Table.from_pandas(predictions, preserve_index=False), sink, options)
 
 
+def _flat(column: Any) -> Any:
+    """Return a column with lists as JSON, for a cell of CSV holds no list."""
+    if column.dtype != object or not any(isinstance(value, list) for value in column):
+        return column
+    return [None if value is None else json.dumps(value, ensure_ascii=False) for value in column]
+
+
 class PredictArguments(BaseModel):
     """What the tool `predict` takes."""
 
     model: str = Field(description="a run, or the folder of a delivered model")
-    file: str = Field(description="new rows: CSV, TSV, Parquet or JSONL, also .gz")
+    file: str = Field(
+        description="new rows: CSV, TSV, Parquet or JSONL, also .gz; a picture, a folder of them; SQuAD or COCO JSON"
+    )
     out: str | None = Field(
         default=None, description="file to write; default: FILE with .predictions before its suffix"
     )

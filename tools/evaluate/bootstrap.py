@@ -6,12 +6,14 @@ weight per row. `weighted_score` agrees with `automl_gpt.tools.evaluate.metrics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_gpt.tools.evaluate.answer_metrics import BOXES, answer_score, sums
+from automl_gpt.tools.evaluate.metrics import score
 from automl_gpt.tools.log import Metric
 from automl_gpt.tools.train.protocol import Prediction, Target
 
@@ -22,20 +24,26 @@ CELLS = 15_000_000
 """Resamples x rows that one interval may cost: well under half a second."""
 MOST_ROWS = 100_000
 """Of more rows a random part is resampled, and the interval is scaled to all of them."""
+MOST_BOXES, LEAST_COUNT = 250_000, 20
+"""Resamples x boxes that one interval of an average precision may cost: some two seconds; of fewer resamples than the
+least an interval would be a guess, so there is none."""
 
 
-def weighted_score(metric: Metric, y: Target, prediction: Any, positive: int = 1) -> Statistic:
-    """Prepare a metric for many weightings of its rows. `prediction` is as in `metrics.score`."""
-    if metric.name == "roc_auc":
-        return _roc_auc(y, prediction, positive)
-    if metric.name == "average_precision":
-        return _average_precision(y == positive, prediction[:, positive])
+def weighted_score(
+    metric: Metric, y: Target, prediction: Any, positive: int = 1, labels: Sequence[str] = ()
+) -> Statistic:
+    """Prepare a metric for many weightings of its rows. `prediction` and `labels` are as in `metrics.score`.
+
+    The weights of rows with boxes are how often each counts: their library knows no others.
+    """
+    if metric.kind == "answer":
+        return _answers(metric, y, prediction, labels)
     if metric.kind == "label":
         return _from_labels(metric.name, y, prediction, positive)
-    if metric.name == "median_absolute_error":
-        return _weighted_median(np.abs(y - prediction))
-    if metric.name == "r2":
-        return _r2(y, prediction)
+    if metric.name in _OWN:
+        return _OWN[metric.name](y, prediction, positive)
+    if metric.name in ("pearson", "spearman"):
+        return lambda w: score(metric, y, prediction, w)
     loss = _losses(metric.name, y, prediction, positive)
     root = metric.name in ("rmse", "rmsle")
     return lambda w: float(np.sqrt(w @ loss / w.sum()) if root else w @ loss / w.sum())
@@ -48,19 +56,22 @@ def interval(
     weight: Weights | None = None,
     *,
     positive: int = 1,
+    labels: Sequence[str] = (),
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the 95% percentile interval of a score over up to 300 resamples of the rows; NaN where it has no value."""
+    """Return the 95% percentile interval of a score over up to 300 resamples of the rows.
+
+    NaN where the score has no value, and of more boxes than can be matched again and again.
+    """
     rng = np.random.default_rng(seed)
     rows = len(y)
     if rows > MOST_ROWS:
         part = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         y, prediction = y[part], prediction[part]
         weight = None if weight is None else weight[part]
-    statistic = weighted_score(metric, y, prediction, positive)
-    # A score of an order costs three times as much as a mean of losses, and one order per class for several classes.
-    columns = 1 if metric.kind != "score" else 3 * (prediction.shape[1] if prediction.shape[1] > 2 else 1)
-    count = int(np.clip(CELLS / max(len(y) * columns, 1), 40, 300))
+    statistic = weighted_score(metric, y, prediction, positive, labels)
+    count = _count(metric, y, prediction)
+    weight = None if metric.name in BOXES else weight
     values = np.array([statistic(w) for w in resamples(len(y), count, weight, rng)])
     values = values[~np.isnan(values)]
     if not len(values):
@@ -68,6 +79,18 @@ def interval(
     low, high = np.percentile(values, [2.5, 97.5])
     centre, shrink = float(values.mean()), float(np.sqrt(len(y) / rows))
     return float(centre + (low - centre) * shrink), float(centre + (high - centre) * shrink)
+
+
+def _count(metric: Metric, y: Target, prediction: Prediction) -> int:
+    """Return how many resamples are affordable."""
+    if metric.name in BOXES:
+        boxes = sum(len(record["boxes"]) for part in (y, prediction) for record in part)
+        count = min(MOST_BOXES // max(boxes, 1), 50)
+        return count if count >= LEAST_COUNT else 0
+    # A score of an order costs three times as much as a mean of losses, and one order per class for several classes.
+    columns = 1 if metric.kind != "score" else 3 * (prediction.shape[1] if prediction.shape[1] > 2 else 1)
+    columns = 3 if metric.name == "spearman" else columns
+    return int(np.clip(CELLS / max(len(y) * columns, 1), 40, 300))
 
 
 def difference(
@@ -109,6 +132,18 @@ def from_confusion(name: str, table: NDArray[np.float64], positive: int) -> NDAr
     if name == "f1":
         return f1[:, positive]
     return _over(f1.sum(axis=1), (true + said > 0).sum(axis=1))
+
+
+def _answers(metric: Metric, y: Target, p: Any, labels: Sequence[str]) -> Statistic:
+    if metric.name not in BOXES:
+        summed = sums(metric.name, y, p, labels)
+        return lambda w: summed.score(w @ summed.rows)
+
+    def compute(w: Weights) -> float:
+        rows = np.repeat(np.arange(len(y)), w.astype(np.intp))
+        return answer_score(metric.name, y[rows], p[rows], None, labels)
+
+    return compute
 
 
 def _over(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
@@ -209,3 +244,12 @@ def _r2(y: Target, p: Any) -> Statistic:
         return 1 - float(w @ (y - p) ** 2) / spread if spread > 0 else float("nan")
 
     return compute
+
+
+_OWN: dict[str, Callable[[Target, Any, int], Statistic]] = {
+    "roc_auc": _roc_auc,
+    "average_precision": lambda y, p, positive: _average_precision(y == positive, p[:, positive]),
+    "median_absolute_error": lambda y, p, _: _weighted_median(np.abs(y - p)),
+    "r2": lambda y, p, _: _r2(y, p),
+}
+"""Metrics that are no mean of losses."""

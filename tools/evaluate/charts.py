@@ -113,6 +113,21 @@ def curves(predicted: TrainingLog | None, actual: TrainingLog, step: str = "step
     return d.svg
 
 
+LOSSES = {"train_loss": OTHER, "valid_loss": ACTUAL}
+"""The losses that a log may hold, and their colours."""
+
+
+def losses(log: TrainingLog, step: str = "step") -> str:
+    """Draw the losses on training and validation rows that a trial logged, a line per fold."""
+    with _drawing(SMALL, step, "loss", "losses while it trained") as d:
+        for name, colour in LOSSES.items():
+            for fold in sorted({row.fold for row in log.rows}):
+                steps, values = log.curve(name, fold)
+                d.axes.plot(steps, values, color=colour, linewidth=1.2, marker="." if len(steps) < 3 else None)
+        d.axes.locator_params(nbins=5)
+    return d.svg
+
+
 def _frame(axes: Any, values: Sequence[float]) -> None:
     """Show the curves, not the whole of a very wide band."""
     known = [v for v in values if np.isfinite(v)]

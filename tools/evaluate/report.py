@@ -12,16 +12,21 @@ from pydantic import BaseModel, Field
 from automl_gpt.cards.errors import ToolError, UserError
 from automl_gpt.cards.schema import Hyperparameters
 from automl_gpt.tools.base import PATH_SHOWN, Context, tool
+from automl_gpt.tools.compose.candidates import trial_folder
 from automl_gpt.tools.compose.decision import decide
 from automl_gpt.tools.compose.ensemble import out_of_fold
 from automl_gpt.tools.data.prepared import Prepared, open_prepared
 from automl_gpt.tools.deliver.bundle import load_bundle
 from automl_gpt.tools.evaluate import charts, importance
 from automl_gpt.tools.evaluate.diagnostics import Confusion, calibration, confusion
+from automl_gpt.tools.evaluate.examples_shown import gallery
+from automl_gpt.tools.evaluate.gallery import Gallery
 from automl_gpt.tools.evaluate.scorecard import scorecard
 from automl_gpt.tools.evaluate.words import FILTERS, decisions, reproduce, saved
 from automl_gpt.tools.journal.events import Member
 from automl_gpt.tools.journal.state import RunState, Trial
+from automl_gpt.tools.train.protocol import ANSWER_TASKS, Prediction
+from automl_gpt.tools.train.worker import ANSWERS, NUMBERS
 from automl_gpt.tools.tune.current import current_state
 
 CURVES = 6
@@ -86,12 +91,17 @@ def render(state: RunState, run_folder: Path) -> str:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One line of the table of trials. `changed` are the hyperparameters that differ from the Model Card's defaults."""
+    """One line of the table of trials. `changed` are the hyperparameters that differ from the Model Card's defaults.
+
+    `speed` are examples trained per second and `megabytes` the most memory, as far as its rows tell.
+    """
 
     trial: Trial
     changed: Hyperparameters
     member: float
     best: bool
+    speed: float | None
+    megabytes: float | None
 
 
 def _table(state: RunState) -> list[TrialRow]:
@@ -101,7 +111,12 @@ def _table(state: RunState) -> list[TrialRow]:
     numbers = {t.number for t in shown}
     rest = [t for t in state.ordered() if t.number not in numbers][: MOST_ROWS - len(shown)]
     rows = sorted([*shown, *rest], key=lambda t: t.number)
-    return [TrialRow(t, _changed(state, t), weights.get(t.number, 0.0), t is best) for t in rows]
+    return [TrialRow(t, _changed(state, t), weights.get(t.number, 0.0), t is best, *_cost(t)) for t in rows]
+
+
+def _cost(trial: Trial) -> tuple[float | None, float | None]:
+    speeds, sizes = ([r.metrics[n] for r in trial.rows if n in r.metrics] for n in ("per_second", "megabytes"))
+    return (float(np.median(speeds)) if speeds else None, max(sizes) if sizes else None)
 
 
 def _changed(state: RunState, trial: Trial) -> Hyperparameters:
@@ -115,15 +130,21 @@ def _by_score(state: RunState) -> list[Trial]:
 
 @dataclass(frozen=True)
 class Curve:
-    """The drawn curves of one trial."""
+    """The drawn curves of one trial; `losses` is empty where it logged none."""
 
     trial: Trial
     svg: str
+    losses: str
 
 
 def _curves(state: RunState) -> list[Curve]:
     trials = [t for t in (_by_score(state) if state.metric else []) if t.rows][:CURVES]
-    return [Curve(t, charts.curves(t.prediction.log if t.prediction else None, t.log)) for t in trials]
+    return [Curve(t, charts.curves(t.prediction.log if t.prediction else None, t.log), _losses(t)) for t in trials]
+
+
+def _losses(trial: Trial) -> str:
+    logged = any(name in row.metrics for row in trial.rows for name in charts.LOSSES)
+    return charts.losses(trial.log) if logged else ""
 
 
 def _forecasts(state: RunState) -> str:
@@ -164,6 +185,7 @@ class Delivered:
     confusion: Confusion | None = None
     residuals: str = ""
     features: importance.FeatureImportance | None = None
+    gallery: Gallery | None = None
 
 
 def _delivered(state: RunState, run_folder: Path) -> Delivered:
@@ -171,15 +193,26 @@ def _delivered(state: RunState, run_folder: Path) -> Delivered:
     if best is None:
         return Delivered("no trial has finished yet")
     members = list(state.ensemble.members) if state.ensemble else [Member(trial=best.number, weight=1.0)]
-    needed = [run_folder / "trials" / f"{m.trial:04d}" / "valid.npy" for m in members]
-    if not all(path.is_file() for path in [*needed, run_folder / "data" / "train.arrow"]):
+    name = ANSWERS if state.need_profile().task in ANSWER_TASKS else NUMBERS
+    needed = [trial_folder(run_folder, m.trial) / name for m in members]
+    if not all(path.exists() for path in [*needed, run_folder / "data" / "train.arrow"]):
         return Delivered("the run's prepared data or its trials' predictions are gone (freed, or on another machine)")
     prepared = open_prepared(run_folder / "data")
     shown = out_of_fold(run_folder, members)
+    if prepared.layout.task in ANSWER_TASKS:
+        return Delivered(gallery=gallery(prepared, shown))
+    if prepared.layout.labels:
+        return _classified(state, run_folder, prepared, shown)
     y = prepared.rows.y[prepared.out_of_fold()]
-    measured = _features(state, run_folder, prepared)
-    if not prepared.layout.labels:
-        return Delivered(residuals=charts.residuals(y, shown, prepared.layout.target), features=measured)
+    return Delivered(
+        residuals=charts.residuals(y, shown, prepared.layout.target),
+        features=_features(state, run_folder, prepared),
+        gallery=gallery(prepared, shown) if prepared.layout.modality != "tabular" else None,
+    )
+
+
+def _classified(state: RunState, run_folder: Path, prepared: Prepared, shown: Prediction) -> Delivered:
+    y = prepared.rows.y[prepared.out_of_fold()]
     positive = 1 if prepared.layout.positive is None else prepared.layout.positive
     bins = calibration(y, shown, positive)
     labels = tuple(str(label) for label in prepared.layout.labels)
@@ -189,13 +222,15 @@ def _delivered(state: RunState, run_folder: Path) -> Delivered:
         calibration=charts.calibration(bins.said, bins.seen, bins.counts, what),
         calibration_error=bins.error,
         confusion=confusion(y, said, labels),
-        features=measured,
+        features=_features(state, run_folder, prepared),
+        gallery=gallery(prepared, shown, said) if prepared.layout.modality != "tabular" else None,
     )
 
 
 def _features(state: RunState, run_folder: Path, prepared: Prepared) -> importance.FeatureImportance | None:
-    """Measure the heaviest member's first fold model on the rows that this fold validates on."""
-    if state.ensemble is None or not (run_folder / "model").is_dir():
+    """Measure the heaviest member's first fold model on the rows that this fold validates on; only tables have any."""
+    tabular = prepared.layout.modality == "tabular"
+    if not tabular or state.ensemble is None or not (run_folder / "model").is_dir():
         return None
     bundle = load_bundle(run_folder / "model")
     heaviest = max(bundle.manifest.members, key=lambda m: m.weight)

@@ -7,6 +7,8 @@ import socket
 from typing import Any
 
 Message = dict[str, Any]
+NETWORKS = b"N"
+"""The byte on a server's control socket that asks for what networks need to be imported."""
 
 
 class Channel:

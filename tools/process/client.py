@@ -15,10 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from automl_gpt.cards.errors import UserError
-from automl_gpt.tools.process.channel import Channel, Message
+from automl_gpt.tools.process.channel import NETWORKS, Channel, Message
 
 FORKS = sys.platform.startswith("linux")
 """Whether tasks are forks of one server. Elsewhere each is a process of its own, started ahead of its task."""
+
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONWARNINGS": "ignore",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+"""One thread until a task asks for more; threads that wait without spinning, which on cores shared with other work cost
+trials ten times their time; and libraries that keep to themselves."""
 
 
 class TaskFailed(Exception):
@@ -67,6 +81,7 @@ class Server:
     def __init__(self, *, forks: bool = FORKS) -> None:
         self._forks = forks
         self._ended: dict[int, int] = {}
+        self._networks = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         self._process, self._control = self._launch([] if forks else ["--spare"])
         self._answers = Channel(self._control)
@@ -80,9 +95,16 @@ class Server:
 
     def _launch(self, extra: list[str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        environment = {**os.environ, **ENVIRONMENT}
         process = subprocess.Popen(
-            [sys.executable, "-m", "automl_gpt.tools.process.server", str(theirs.fileno()), *extra],
+            [
+                sys.executable,
+                "-m",
+                "automl_gpt.tools.process.server",
+                str(theirs.fileno()),
+                *extra,
+                *(["--networks"] if self._networks else []),
+            ],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -92,6 +114,17 @@ class Server:
         )
         theirs.close()
         return process, ours
+
+    def preload_networks(self) -> None:
+        """Have what networks need imported once, for all later tasks; takes seconds, and is not waited for."""
+        if self._networks:
+            return
+        self._networks = True
+        if self._forks:
+            self._control.send(NETWORKS)
+        else:
+            self._process.kill()
+            self._process, self._control = self._launch(["--spare"])
 
     def submit(self, task: str, arguments: dict[str, Any], log: Path | None = None) -> Task:
         """Start a task in a process of its own; what its libraries print goes to the log."""
@@ -104,7 +137,10 @@ class Server:
 
         TaskFailed where the process broke, TimeoutError after `seconds`.
         """
-        running = self.submit(task, arguments, log)
+        return self.result(self.submit(task, arguments, log), seconds)
+
+    def result(self, running: Task, seconds: float | None = None) -> Any:
+        """Wait for the result of a task that was submitted; raises as `call` does."""
         until = None if seconds is None else time.monotonic() + seconds
         try:
             while True:
@@ -118,7 +154,7 @@ class Server:
                 if running.channel.closed:
                     raise TaskFailed(self.how_ended(running))
                 if until is not None and time.monotonic() > until:
-                    raise TimeoutError(f"{task} took more than {seconds:.0f} s")
+                    raise TimeoutError(f"the task took more than {seconds:.0f} s")
         finally:
             running.kill()
 

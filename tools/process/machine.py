@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import platform
+import sys
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+_DEVICES = Path("/dev")
+_WSL_DRIVER = Path("/usr/lib/wsl/lib/libcuda.so.1")
+"""Windows shows its NVIDIA device to Linux by this driver, not by a file of its own."""
 
 
 def cores() -> int:
@@ -30,9 +35,19 @@ def memory() -> int:
 
 
 def device() -> str:
-    """Return "cuda" where an NVIDIA device is visible, else "cpu"; a library that can't use it stays on the CPU."""
+    """Return "cuda" where an NVIDIA device is visible, "mps" on Apple's own chips, else "cpu".
+
+    No library is asked, since that costs seconds; one that can't use the device stays on the CPU.
+    """
+    if sys.platform == "darwin":
+        return "mps" if platform.machine() == "arm64" else "cpu"
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return "cuda" if Path("/dev/nvidia0").exists() and not hidden else "cpu"
+    return "cuda" if nvidia() and not hidden else "cpu"
+
+
+def nvidia() -> bool:
+    """Say whether this machine shows an NVIDIA device, hidden from this process or not."""
+    return any(_DEVICES.glob("nvidia[0-9]*")) or _WSL_DRIVER.exists()
 
 
 def _words(path: Path) -> list[str]:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from automl_gpt.cards.errors import ToolError, UserError
-from automl_gpt.tools.process.channel import Channel
+from automl_gpt.tools.process.channel import NETWORKS, Channel
 from automl_gpt.tools.process.link import Link
 from automl_gpt.tools.process.tasks import TASKS
 
@@ -33,10 +33,12 @@ PRELOAD = (
     "matplotlib.backends.backend_svg", "optuna",
 )  # fmt: skip
 
+PRELOAD_NETWORKS = ("datasets", "transformers.trainer", "peft", "safetensors.torch", "PIL.Image")
 
-def preload() -> None:
+
+def preload(names: tuple[str, ...] = PRELOAD) -> None:
     """Import what the tasks will need, so that no task pays for it again; a missing optional library is left out."""
-    for name in PRELOAD:
+    for name in names:
         with contextlib.suppress(ImportError):
             __import__(name)
 
@@ -80,9 +82,13 @@ def serve(control: socket.socket) -> None:
         _report_ended(children, answers)
         if not ready:
             continue
-        descriptor = _receive_descriptor(control)
-        if descriptor is None:
+        received = _receive(control)
+        if received is None:
             return
+        if received == NETWORKS:
+            preload(PRELOAD_NETWORKS)
+            continue
+        descriptor = int(received)
         pid = os.fork()
         if pid == 0:
             control.close()
@@ -102,7 +108,8 @@ def _report_ended(children: set[int], answers: Channel) -> None:
             answers.send({"kind": "ended", "pid": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _receive_descriptor(control: socket.socket) -> int | None:
+def _receive(control: socket.socket) -> int | bytes | None:
+    """Return the descriptor of a task's channel, the word to preload networks, or None where the session is gone."""
     received = array.array("i")
     size = received.itemsize
     try:
@@ -111,6 +118,8 @@ def _receive_descriptor(control: socket.socket) -> int | None:
         return None
     if not data:
         return None
+    if data == NETWORKS:
+        return NETWORKS
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             received.frombytes(payload[:size])
@@ -122,6 +131,8 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=int(arguments[0]))
     preload()
+    if "--networks" in arguments:
+        preload(PRELOAD_NETWORKS)
     if "--spare" in arguments:
         run_task(Channel(connection))
     serve(connection)

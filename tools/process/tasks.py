@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_gpt.cards.schema import DataCard
-from automl_gpt.tools.data.profile import prepare
+from automl_gpt.tools.data.preparation import prepare
 from automl_gpt.tools.deliver.finish import ensemble_task, report_task, test_task
 from automl_gpt.tools.process.link import Link
 from automl_gpt.tools.train.worker import train

@@ -1,4 +1,7 @@
-"""The trivial baseline: class shares, or the constant that the metric likes best. All others have to beat it."""
+"""The trivial baseline: class shares, or the constant that the metric likes best. All others have to beat it.
+
+Where answers are records, it is the most frequent one: see `automl_gpt.tools.train.simple.constant`.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from numpy.typing import NDArray
 
 from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import Hyperparameters
-from automl_gpt.tools.train.progress import Progress
-from automl_gpt.tools.train.protocol import Emit, FitData, Matrix, Prediction
+from automl_gpt.tools.train.progress import SAMPLE, Progress
+from automl_gpt.tools.train.protocol import ANSWER_TASKS, Emit, FitData, Inputs, Model, Prediction
+from automl_gpt.tools.train.simple import constant
 
 FILE = "constant.json"
 
@@ -24,7 +28,7 @@ class BaselineModel:
     def __init__(self, constant: NDArray[np.float64]) -> None:
         self.constant = constant
 
-    def predict(self, x: Matrix) -> Prediction:
+    def predict(self, x: Inputs) -> Prediction:
         """Predict the same for every row."""
         return np.broadcast_to(self.constant, (len(x), *self.constant.shape)).copy()
 
@@ -41,17 +45,25 @@ class BaselineTrainer:
     package = "numpy"
     reads: frozenset[str] = frozenset()
 
-    def fit(self, data: FitData, hyperparameters: Hyperparameters, emit: Emit) -> BaselineModel:
+    def fit(self, data: FitData, hyperparameters: Hyperparameters, emit: Emit) -> Model:
         """Fit the constant and log one row; ToolError where there are no rows."""
         if len(data.y) == 0:
             raise ToolError("there are no training rows: nothing can be fitted")
+        if data.task in ANSWER_TASKS:
+            answer, some = constant.constant_answer(data), slice(SAMPLE)
+            emit(
+                1, data.score_train(answer.predict(data.x[some]), some), data.score_valid(answer.predict(data.x_valid))
+            )
+            return answer
         model = BaselineModel(_shares(data) if data.classes else _constant(data))
         progress = Progress(data, emit)
         progress.log(1, model.predict(data.x[progress.sample]), model.predict(data.x_valid))
         return model
 
-    def load(self, folder: Path) -> BaselineModel:
+    def load(self, folder: Path) -> Model:
         """Read a constant that was saved."""
+        if (folder / constant.FILE).exists():
+            return constant.read_constant(folder)
         return BaselineModel(np.array(json.loads((folder / FILE).read_text(encoding="utf-8")), dtype=np.float64))
 
 

@@ -51,6 +51,16 @@ class Goal(BaseModel):
         """Return the prediction for no rows at all."""
         return np.empty((0, self.classes) if self.classes else 0)
 
+    def of_logits(self, raw: NDArray[np.floating]) -> Prediction:
+        """Turn the outputs of a linear last layer, shape (rows, outputs), into a prediction; one output for two classes
+        is the logit of the second."""
+        from scipy.special import expit, softmax
+
+        raw = raw.astype(np.float64)
+        if not self.classes:
+            return self.prediction(raw[:, 0])
+        return self.prediction(expit(raw[:, 0]) if raw.shape[1] == 1 else softmax(raw, axis=1))
+
     def prediction(self, raw: NDArray[np.floating]) -> Prediction:
         """Turn raw outputs into probabilities (rows, classes), or into values (rows,) in the target's own unit.
 

@@ -12,7 +12,8 @@ from automl_gpt.tools.tune.stopping import StopRule
 class Job(BaseModel):
     """One trial to train: where its data lie, what to fit, within which limits, and where to leave the models.
 
-    `deadline` is a `time.monotonic()` of this machine, or None. `device` is "cpu" or "cuda".
+    `deadline` is a `time.monotonic()` of this machine, or None. `device` is "cpu", "cuda" or "mps". `memory` are the
+    bytes that the process may hold; `source` are the Model Card's weights.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +28,8 @@ class Job(BaseModel):
     threads: int = 1
     device: str = "cpu"
     deadline: float | None = None
+    memory: float | None = None
+    source: str | None = None
     rule: StopRule
 
 

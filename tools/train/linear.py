@@ -35,12 +35,7 @@ class LinearModel:
 
     def of_scaled(self, x: Matrix) -> Prediction:
         """Predict rows that are scaled already."""
-        from scipy.special import expit, softmax
-
-        raw = x.astype(np.float64) @ self.weights + self.offsets
-        if not self.goal.classes:
-            return self.goal.prediction(raw[:, 0])
-        return self.goal.prediction(expit(raw[:, 0]) if raw.shape[1] == 1 else softmax(raw, axis=1))
+        return self.goal.of_logits(x.astype(np.float64) @ self.weights + self.offsets)
 
     def save(self, folder: Path) -> None:
         """Write the scaling, the weights and the goal."""
@@ -67,7 +62,7 @@ class LinearTrainer:
         scaling = fit_scaling(data, word(hyperparameters, "scaling"), splines)
         progress = Progress(data, emit)
         x, x_valid = scaling(data.x), scaling(data.x_valid)
-        solver = _Solver(x, aim, real(hyperparameters, "penalty"), data.seed)
+        solver = LinearSolver(x, aim, real(hyperparameters, "penalty"), data.seed)
         best = last = LinearModel(scaling, *solver.solve(1), aim.goal, 1)
         for step in checkpoints(MOST_ITERATIONS, ratio=1.35):
             if step > 1:
@@ -86,10 +81,10 @@ class LinearTrainer:
             return LinearModel(read_scaling(folder), arrays["weights"], arrays["offsets"], goal, goal.best_step)
 
 
-class _Solver:
+class LinearSolver:
     """Solves up to a number of iterations; `converged` says that more of them would change nothing."""
 
-    def __init__(self, x: Matrix, aim: Aim, penalty: float, seed: int) -> None:
+    def __init__(self, x: Any, aim: Aim, penalty: float, seed: int) -> None:
         self.x, self.aim, self.converged, self._done = x, aim, False, 0
         self.model: Any = self._classifier(penalty, seed) if aim.goal.classes else self._regressor(penalty, seed)
 

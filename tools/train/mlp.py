@@ -40,16 +40,11 @@ class MLPModel:
 
     def of_scaled(self, x: Matrix) -> Prediction:
         """Predict rows that are scaled already."""
-        from scipy.special import expit, softmax
-
         last = len(self.weights) - 1
         for layer, (weights, offsets) in enumerate(zip(self.weights, self.offsets, strict=True)):
             x = x @ weights + offsets
             x = x if layer == last else np.maximum(x, 0.0)
-        raw = x.astype(np.float64)
-        if not self.goal.classes:
-            return self.goal.prediction(raw[:, 0])
-        return self.goal.prediction(expit(raw[:, 0]) if raw.shape[1] == 1 else softmax(raw, axis=1))
+        return self.goal.of_logits(x)
 
     def save(self, folder: Path) -> None:
         """Write the scaling, the layers and the goal."""

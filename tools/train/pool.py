@@ -91,6 +91,8 @@ class TrialPool:
                 )
                 late = time.monotonic() - running.flushed > FLUSH_SECONDS
                 return self._flush(running) if late else []
+            case "told":
+                return [e.Warned(text=f"trial {running.job.trial}: {message['text']}")]
             case "result":
                 return self._finish(running, Outcome.model_validate(message["result"]))
             case "refused":

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from automl_gpt.cards.errors import ToolError
 from automl_gpt.tools.train.protocol import Emit, FitData, Prediction
 
+LOSS_SHARE = 0.1
+"""Weight of the loss beside a metric that moves in jumps of one row."""
 SAMPLE = 2000
 """At most this many training rows are scored for a row of the log, so that logging stays cheap."""
 
@@ -27,11 +29,12 @@ class Progress:
     """Hands out rows, remembers the best step, and answers whether to go on.
 
     Steps are judged by the run's metric where it is smooth, else by the loss (log loss, absolute or squared error): the
-    step with the highest accuracy of a small validation split is mostly luck.
+    step with the highest accuracy of a small validation split is mostly luck. `by_labels` lets the metric rule and the
+    loss steady it, for models whose probabilities are best long before their labels are.
     """
 
-    def __init__(self, data: FitData, emit: Emit) -> None:
-        self.data, self.emit = data, emit
+    def __init__(self, data: FitData, emit: Emit, *, by_labels: bool = False) -> None:
+        self.data, self.emit, self._by_labels = data, emit, by_labels
         rows = len(data.y)
         chosen = np.random.default_rng(data.seed).choice(rows, min(rows, SAMPLE), replace=False)
         self.sample: NDArray[np.intp] = np.sort(chosen).astype(np.intp)
@@ -45,7 +48,10 @@ class Progress:
     def log(self, step: int, train: Prediction, valid: Prediction) -> bool:
         """Log a step with the predictions for `sample` and for the validation rows; False ends the fit."""
         score = self.data.score_valid(valid)
-        value = self.data.metric.sign * score if self._by_metric else -self._loss(valid)
+        if self._by_labels:
+            value = worth(self.data, valid, score)
+        else:
+            value = self.data.metric.sign * score if self._by_metric else -self._loss(valid)
         best = max((v for v in self.values if not np.isnan(v)), default=-np.inf)
         if value > best or (not len(valid) and bool(np.isfinite(train).all())):
             self.best_step = step
@@ -72,13 +78,30 @@ class Progress:
         return not np.isnan(data.score_valid(np.full(shape, 1.0 / max(1, data.classes))))
 
     def _loss(self, prediction: Prediction) -> float:
-        y, weight = self.data.y_valid, self.data.weight_valid
-        if not len(y) or not np.isfinite(prediction).all():
-            return float("nan")
-        if self.data.classes:
-            losses = -np.log(np.clip(prediction[np.arange(len(y)), y], 1e-15, 1.0))
-        elif self.data.metric.name == "median_absolute_error":
-            losses = np.abs(prediction - y)
-        else:
-            losses = (prediction - y) ** 2
-        return float(np.average(losses, weights=weight))
+        return loss_of(self.data, prediction)
+
+
+def worth(data: FitData, prediction: Prediction, score: float) -> float:
+    """Return what a step is worth, more is better: the metric, steadied by the loss where it moves in jumps of a row.
+
+    NaN where it has no value. The answers of tasks that have no loss are worth their metric.
+    """
+    metric = data.metric
+    if metric.kind == "answer" or (metric.smooth and not np.isnan(score)):
+        return metric.sign * score
+    loss = loss_of(data, prediction)
+    return -loss if np.isnan(score) else metric.sign * score - LOSS_SHARE * loss
+
+
+def loss_of(data: FitData, prediction: Prediction) -> float:
+    """Return the loss on the validation rows: log loss, absolute or squared error; NaN where it has no value."""
+    y, weight = data.y_valid, data.weight_valid
+    if not len(y) or not np.isfinite(prediction).all():
+        return float("nan")
+    if data.classes:
+        losses = -np.log(np.clip(prediction[np.arange(len(y)), y], 1e-15, 1.0))
+    elif data.metric.name == "median_absolute_error":
+        losses = np.abs(prediction - y)
+    else:
+        losses = (prediction - y) ** 2
+    return float(np.average(losses, weights=weight))

@@ -5,28 +5,61 @@ A trainer never sees test rows, files of the run, or the journal: it gets arrays
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_gpt.cards.schema import Hyperparameters
+from automl_gpt.cards.schema import Hyperparameters, Task
 from automl_gpt.tools.log import Metric
 
 Matrix = NDArray[np.float32]
 """Rows x columns; NaN where a value is missing; a category is its code, counted from 0 by falling frequency."""
+Inputs = Any
+"""What a model is fitted on: a `Matrix` (tables), or `automl_gpt.tools.corpus.examples.Examples` (texts, pictures)."""
 Target = NDArray[Any]
-"""int32 class codes from 0 (classification), or float64 values (regression)."""
-Prediction = NDArray[np.float64]
-"""Probabilities of shape (rows, classes), or values of shape (rows,) in the target's own unit."""
+"""int32 class codes from 0 (classification), float64 values (regression), or an object array of records: the correct
+answers of the other tasks, as `automl_gpt.tools.corpus.examples` describes them."""
+Prediction = NDArray[Any]
+"""float64 probabilities of shape (rows, classes), float64 values (rows,) in the target's own unit, or an object array
+of records: the answers of the other tasks."""
 
-TaskKind = Literal["binary", "multiclass", "regression"]
-Emit = Callable[[int, float, float], bool]
-"""`emit(step, train, valid)`: hands out one row of the log (the run's metric on training and validation rows), and
-answers whether to go on. After False the trainer ends at once and returns the best model that it has so far."""
+TaskKind = Literal[
+    "binary", "multiclass", "regression", "token-classification", "detection", "question-answering", "text-generation",
+    "retrieval",
+]  # fmt: skip
+ANSWER_TASKS: tuple[TaskKind, ...] = (
+    "token-classification", "detection", "question-answering", "text-generation", "retrieval",
+)  # fmt: skip
+"""Tasks whose targets and predictions are records rather than numbers."""
+
+
+def task_of(kind: TaskKind) -> Task:
+    """Return the task that cards name for a kind of task."""
+    return "classification" if kind in ("binary", "multiclass") else kind
+
+
+class Emit(Protocol):
+    """Hands out rows of the log."""
+
+    def __call__(
+        self,
+        step: int,
+        train: float,
+        valid: float,
+        more: Mapping[str, float] | None = None,
+        seconds: float | None = None,
+    ) -> bool:
+        """Hand out one row: the run's metric on training and validation rows; answer whether to go on.
+
+        NaN where a score was not measured. `more` may hold train_loss, valid_loss, per_second and megabytes. `seconds`
+        is the time of a row that an earlier, lost attempt at the trial logged. After False the trainer ends at once and
+        returns the best model that it has so far.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,15 +75,18 @@ class Feature:
 class FitData:
     """All that a trainer may see: training rows, validation rows, what the columns are, and what it may use.
 
-    `weight` is one weight per training row or None; `classes` is the number of classes (0 for regression): every
-    prediction has one column for each, also for a class that these training rows lack. `score(y, prediction, weight)`
-    computes the run's metric. `deadline` is a `time.monotonic()` after which `emit` answers False.
+    `weight` is one weight per training row or None; `classes` is the number of classes (0 where there are none): every
+    prediction has one column for each, also for a class that these training rows lack; `labels` are their names.
+    `score(y, prediction, weight)` computes the run's metric. `deadline` is a `time.monotonic()` after which `emit`
+    answers False. `memory` are the bytes that the process may hold. In `scratch` a trainer may keep checkpoints: what
+    lies there survives a kill, and is gone once the fit is saved. `source` are the Model Card's weights, a path or a
+    hub id. `passages` is what retrieval searches. `tell(text)` says something to the person.
     """
 
-    x: Matrix
+    x: Inputs
     y: Target
     weight: NDArray[np.float64] | None
-    x_valid: Matrix
+    x_valid: Inputs
     y_valid: Target
     weight_valid: NDArray[np.float64] | None
     features: tuple[Feature, ...]
@@ -61,6 +97,13 @@ class FitData:
     threads: int = 1
     seed: int = 0
     device: str = "cpu"
+    labels: tuple[str, ...] = ()
+    deadline: float | None = None
+    memory: float | None = None
+    scratch: Path | None = None
+    source: str | None = None
+    passages: Inputs = None
+    tell: Callable[[str], None] = field(default=lambda _: None)
 
     @property
     def categorical(self) -> list[int]:
@@ -89,7 +132,7 @@ class Model(Protocol):
     best_step: int
     """The step whose model this is (the best one where the trainer stops early)."""
 
-    def predict(self, x: Matrix) -> Prediction:
+    def predict(self, x: Inputs) -> Prediction:
         """Predict rows of the fitted layout."""
         ...
 

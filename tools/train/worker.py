@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 import math
 import resource
+import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from automl_gpt.tools.data.prepared import Prepared, open_prepared
+from automl_gpt.tools.corpus.examples import dump_records
+from automl_gpt.tools.data.prepared import Prepared, open_passages, open_prepared
 from automl_gpt.tools.evaluate.metrics import METRICS, score
 from automl_gpt.tools.log import Metric, Status
 from automl_gpt.tools.process.link import Link
 from automl_gpt.tools.train.job import Job, Outcome
-from automl_gpt.tools.train.protocol import FitData, Model, Prediction, Target
+from automl_gpt.tools.train.protocol import Emit, FitData, Model, Prediction, Target
 from automl_gpt.tools.train.registry import trainer
 
+NUMBERS, ANSWERS = "valid.npy", "valid.jsonl"
+"""Where a trial's out-of-fold predictions lie: probabilities and values, or records."""
 UNKNOWN_OVERHEAD = 0.1
 MINIMUM_SECONDS = 0.2
 """A fold is given at least this long before its deadline ends it, so that it logs something."""
@@ -53,8 +57,15 @@ def train(arguments: dict[str, Any], link: Link) -> dict[str, Any]:
     from threadpoolctl import threadpool_limits
 
     job = Job.model_validate(arguments)
+    _limit_torch(job.threads)
     with threadpool_limits(job.threads):
         return _train(job, link).model_dump(mode="json")
+
+
+def _limit_torch(threads: int) -> None:
+    """Give PyTorch its threads, where the server has imported it: its own pool is not seen by threadpoolctl."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(threads)
 
 
 def _train(job: Job, link: Link) -> Outcome:
@@ -65,6 +76,7 @@ def _train(job: Job, link: Link) -> Outcome:
     for fold in range(prepared.layout.folds):
         model, prediction = _fit_fold(job, prepared, fold, progress, link)
         model.save(_empty(out / f"fold_{fold}"))
+        shutil.rmtree(_scratch(out, fold), ignore_errors=True)
         held_out.append(prediction)
         progress.best_steps.append(model.best_step)
         progress.overhead = max(progress.overhead, time.monotonic() - progress.logged)
@@ -83,15 +95,27 @@ def _train(job: Job, link: Link) -> Outcome:
 
 
 def _fit_fold(job: Job, prepared: Prepared, fold: int, progress: Progress, link: Link) -> tuple[Model, Prediction]:
-    data = fit_data(prepared, fold, job)
-    progress.steps, progress.values = [], []
     deadline = _fold_deadline(job.deadline, prepared.layout.folds - fold, progress.overhead)
+    data = replace(
+        fit_data(prepared, fold, job),
+        deadline=deadline,
+        scratch=_scratch(Path(job.out), fold),
+        tell=_teller(link),
+    )
+    progress.steps, progress.values = [], []
     model = trainer(job.trainer).fit(data, job.hyperparameters, _emitter(job, fold, progress, deadline, link))
     began = time.perf_counter()
     prediction = model.predict(data.x_valid)
     progress.predict_seconds.append((time.perf_counter() - began) / max(1, len(data.x_valid)))
     progress.folds.append(data.score_valid(prediction))
     return model, prediction
+
+
+def _teller(link: Link) -> Callable[[str], None]:
+    def tell(text: str) -> None:
+        link.send({"kind": "told", "text": text})
+
+    return tell
 
 
 def _fold_deadline(deadline: float | None, folds_left: int, overhead: float) -> float | None:
@@ -106,16 +130,22 @@ def _fold_deadline(deadline: float | None, folds_left: int, overhead: float) -> 
     return time.monotonic() + max(MINIMUM_SECONDS, share - max(overhead, UNKNOWN_OVERHEAD * share))
 
 
-def _emitter(
-    job: Job, fold: int, progress: Progress, deadline: float | None, link: Link
-) -> Callable[[int, float, float], bool]:
-    def emit(step: int, train_score: float, valid_score: float) -> bool:
+def _emitter(job: Job, fold: int, progress: Progress, deadline: float | None, link: Link) -> Emit:
+    def emit(
+        step: int,
+        train: float,
+        valid: float,
+        more: Mapping[str, float] | None = None,
+        seconds: float | None = None,
+    ) -> bool:
         progress.logged = time.monotonic()
+        if seconds is not None:
+            progress.began = min(progress.began, progress.logged - seconds)
         progress.steps.append(step)
-        progress.values.append(valid_score)
-        metrics = {k: v for k, v in (("train", train_score), ("valid", valid_score)) if math.isfinite(v)}
-        seconds = round(time.monotonic() - progress.began, 4)
-        link.send({"kind": "row", "step": step, "metrics": metrics, "seconds": seconds, "fold": fold})
+        progress.values.append(valid)
+        metrics = {k: v for k, v in {"train": train, "valid": valid, **(more or {})}.items() if math.isfinite(v)}
+        at = round(progress.logged - progress.began if seconds is None else seconds, 4)
+        link.send({"kind": "row", "step": step, "metrics": metrics, "seconds": at, "fold": fold})
         if link.stop_asked.is_set():
             return False
         if deadline is not None and time.monotonic() >= deadline:
@@ -144,21 +174,27 @@ def fit_data(prepared: Prepared, fold: int, job: Job) -> FitData:
         task=layout.task,
         classes=layout.classes,
         metric=metric,
-        score=scorer(metric, layout.positive),
+        score=scorer(metric, layout.positive, tuple(str(label) for label in layout.labels)),
         threads=job.threads,
         seed=(job.seed + fold) % 2**31,
         device=job.device,
+        labels=tuple(str(label) for label in layout.labels),
+        memory=job.memory,
+        source=job.source,
+        passages=open_passages(prepared.folder),
     )
 
 
-def scorer(metric: Metric, positive: int | None) -> Callable[[Target, Prediction, Any], float]:
+def scorer(
+    metric: Metric, positive: int | None, labels: tuple[str, ...] = ()
+) -> Callable[[Target, Prediction, Any], float]:
     """Return a metric as a function of target, prediction and weights."""
     code = 1 if positive is None else positive
-    return lambda y, prediction, weight: score(metric, y, prediction, weight, code)
+    return lambda y, prediction, weight: score(metric, y, prediction, weight, code, labels)
 
 
 def _save_trial(out: Path, job: Job, prepared: Prepared, held_out: list[Prediction], progress: Progress) -> None:
-    np.save(out / "valid.npy", np.concatenate(held_out).astype(np.float32), allow_pickle=False)
+    save_predictions(out, np.concatenate(held_out))
     about = {
         "trainer": job.trainer,
         "trial": job.trial,
@@ -168,6 +204,18 @@ def _save_trial(out: Path, job: Job, prepared: Prepared, held_out: list[Predicti
         "seconds_per_row": sum(progress.predict_seconds),
     }
     (out / "trial.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def save_predictions(folder: Path, prediction: Prediction) -> None:
+    """Write the out-of-fold predictions of a trial: numbers as an array, records as lines of JSON."""
+    if prediction.dtype == object:
+        (folder / ANSWERS).write_text("\n".join(dump_records(prediction)), encoding="utf-8")
+    else:
+        np.save(folder / NUMBERS, prediction.astype(np.float32), allow_pickle=False)
+
+
+def _scratch(out: Path, fold: int) -> Path:
+    return out / f"scratch_{fold}"
 
 
 def _outcome(progress: Progress, complete: bool, out: Path) -> Outcome:
@@ -188,8 +236,6 @@ def _outcome(progress: Progress, complete: bool, out: Path) -> Outcome:
 
 def _empty(folder: Path) -> Path:
     """Return the folder, new: what an earlier, lost attempt at the trial left in it is gone."""
-    import shutil
-
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

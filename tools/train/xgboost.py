@@ -128,7 +128,7 @@ def _parameters(data: FitData, goal: Goal, hyperparameters: Hyperparameters) -> 
         | {
             "tree_method": "hist",
             "max_bin": 256,
-            "device": data.device,
+            "device": "cuda" if data.device == "cuda" else "cpu",
             "nthread": data.threads,
             "seed": data.seed,
             "disable_default_eval_metric": True,

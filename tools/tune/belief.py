@@ -83,7 +83,7 @@ def _from_prior(state: RunState) -> Expected:
     guess, (low, high) = prior(state), legal_range(state.need_metric())
     value = min(max(guess.value, low), high)
     landmark = state.need_profile().meta.landmark
-    ground = "nothing trained yet" if landmark is None else "nothing trained yet: a shallow tree's score on the data"
+    ground = "nothing trained yet" if landmark is None else "nothing trained yet: a simple model's score on the data"
     return Expected(value, max(low, value - guess.half), min(high, value + guess.half), ground)
 
 

@@ -19,8 +19,6 @@ STEP_NAMES = (
 )  # fmt: skip
 OVERHEAD = 0.15
 """Seconds for a process to start and to write what it made."""
-PROCESS_MEGABYTES = 150.0
-"""What a process takes before it fits anything."""
 MOST = 60
 """How many earlier trials a correction looks at."""
 
@@ -34,14 +32,24 @@ def card_seconds(state: RunState, card: ModelCard) -> float:
     return OVERHEAD + fits * one * classes**costs.classes_exponent
 
 
+def planned_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperparameters) -> float:
+    """Return the card's seconds for a configuration: in proportion to the hyperparameter that the card names for it."""
+    name = card.resources.slower_with
+    if name is None or name not in hyperparameters or name not in card.search_space:
+        return card_seconds(state, card)
+    share = float(hyperparameters[name]) / float(card.search_space[name].default)
+    return OVERHEAD + (card_seconds(state, card) - OVERHEAD) * share
+
+
 def expected_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperparameters) -> float:
     """Return the expected seconds of a trial: the card's, times what trials of this run took more or less."""
-    base = card_seconds(state, card)
+    base = planned_seconds(state, card, hyperparameters)
     ended = [t for t in _measured(state) if t.complete]
 
     def ratio(trial: Trial) -> float:
         took = trial.end.seconds if trial.end else 0.0
-        return math.log(max(took, 1e-3) / card_seconds(state, state.model_cards[trial.model]))
+        planned = planned_seconds(state, state.model_cards[trial.model], trial.hyperparameters)
+        return math.log(max(took, 1e-3) / planned)
 
     correction = _corrected(state, card, hyperparameters, ended, ratio)
     return base * math.exp(min(max(correction, -6.0), 6.0))
@@ -56,14 +64,17 @@ def expected_megabytes(state: RunState, card: ModelCard) -> float:
         for t in _measured(state)
         if t.end and t.end.megabytes > 0
     ]
-    own = [b for m, b in beyond if m == card.name] or [b for _, b in beyond]
-    extra = float(np.median(own)) if own else PROCESS_MEGABYTES
+    # Tables take alike whatever the model; networks do not.
+    own = [b for m, b in beyond if m == card.name or card.modality == "tabular"]
+    own = [b for m, b in beyond if m == card.name] or own
+    extra = float(np.median(own)) if own else card.resources.megabytes
     return max(cells * card.resources.bytes_per_cell + extra, 1.0)
 
 
 def expected_steps(state: RunState, card: ModelCard, hyperparameters: Hyperparameters, hint: int | None) -> int:
     """Return the last step that the log is expected to reach: as trials of the model did, else as they are told to."""
-    told = hint or next((int(v) for n, v in hyperparameters.items() if n in STEP_NAMES and int(v) > 0), None)
+    told = hint or _passes(state, card, hyperparameters)
+    told = told or next((int(v) for n, v in hyperparameters.items() if n in STEP_NAMES and int(v) > 0), None)
     ended = [t for t in _measured(state) if t.model == card.name and t.rows]
     if not ended:
         return told or 100
@@ -75,6 +86,13 @@ def expected_steps(state: RunState, card: ModelCard, hyperparameters: Hyperparam
     guess = middle + _corrected(state, card, hyperparameters, ended, lambda t: reached(t) - middle)
     steps = max(1, round(math.exp(min(max(guess, 0.0), 16.0))))
     return min(steps, told) if told else steps
+
+
+def _passes(state: RunState, card: ModelCard, hyperparameters: Hyperparameters) -> int | None:
+    """Return the steps of a network that passes over the rows in batches; None for other models."""
+    if card.resources.slower_with != "epochs" or not {"epochs", "batch_size"} <= hyperparameters.keys():
+        return None
+    return int(hyperparameters["epochs"]) * math.ceil(_sizes(state)[0] / int(hyperparameters["batch_size"]))
 
 
 def seconds_left(state: RunState) -> float | None:

@@ -82,14 +82,14 @@ def coordinates(meta: MetaFeatures) -> NDArray[np.float64]:
 
 
 def distances(meta: MetaFeatures, others: Sequence[MetaFeatures]) -> NDArray[np.float64]:
-    """Return the distance to each of other data sets: root mean square over meta-features; infinite for other tasks."""
+    """Return the distance to each of other data sets: root mean square over meta-features; infinite for others."""
     if not others:
         return np.zeros(0)
     difference = np.array([coordinates(o) for o in others]) - coordinates(meta)
     known = ~np.isnan(difference)
     square = np.where(known, difference, 0.0) ** 2
     mean = square.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    same = np.array([kind_of(o) == kind_of(meta) for o in others])
+    same = np.array([kind_of(o) == kind_of(meta) and o.modality == meta.modality for o in others])
     return np.where(same, np.sqrt(mean), np.inf)
 
 

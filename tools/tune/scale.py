@@ -14,6 +14,7 @@ from automl_gpt.tools.log import Metric
 
 FINITE = 1e300
 _UNBOUNDED_BELOW = {"r2"}
+_CORRELATIONS = {"mcc", "pearson", "spearman"}
 _SQUARE_ROOTS = {"rmse", "mae", "median_absolute_error", "mape", "rmsle"}
 
 
@@ -21,7 +22,8 @@ def legal_range(metric: Metric) -> tuple[float, float]:
     """Return the lowest and the highest value that a metric can take."""
     if metric.direction == "minimize":
         return 0.0, math.inf
-    return (-math.inf if metric.name in _UNBOUNDED_BELOW else -1.0 if metric.name == "mcc" else 0.0), metric.best
+    lowest = -math.inf if metric.name in _UNBOUNDED_BELOW else -1.0 if metric.name in _CORRELATIONS else 0.0
+    return lowest, metric.best
 
 
 def scored(state: RunState) -> list[Trial]:
@@ -31,9 +33,11 @@ def scored(state: RunState) -> list[Trial]:
 
 def trivial_value(profile: Profile, metric: Metric, positive: object = None) -> float | None:
     """Return the score of the trivial model (majority or mean) as the profile tells it; None where it can't."""
+    if metric.kind == "answer":
+        return _trivial_answer(profile, metric)
     if metric.task == "regression":
         std = profile.target_std
-        if metric.name == "r2":
+        if metric.name in ("r2", "pearson", "spearman"):
             return 0.0
         factor = {"rmse": 1.0, "mae": 0.8, "median_absolute_error": 0.67}.get(metric.name)
         return None if std is None or factor is None else factor * std
@@ -54,6 +58,17 @@ def trivial_value(profile: Profile, metric: Metric, positive: object = None) -> 
         "log_loss": float(-(share * np.log(share)).sum()),
         "brier": float(share[0] * share[-1]) if classes == 2 else float(1 - (share**2).sum()),
     }.get(metric.name)
+
+
+def _trivial_answer(profile: Profile, metric: Metric) -> float | None:
+    """Return what the most frequent tag everywhere, no boxes, or an order without a reason are worth."""
+    if metric.name == "token_accuracy":
+        return max(profile.class_counts) / sum(profile.class_counts) if any(profile.class_counts) else None
+    if metric.task == "retrieval" and profile.passages:
+        if metric.name == "mrr":
+            return (math.log(profile.passages) + 0.577) / profile.passages
+        return min(1.0, int(metric.name.rpartition("_")[2]) / profile.passages)
+    return 0.0 if metric.task in ("detection", "token-classification") else None
 
 
 def _positive_share(profile: Profile, positive: object, share: np.ndarray) -> float:
@@ -79,14 +94,15 @@ class Prior:
 
 
 def prior(state: RunState) -> Prior:
-    """Return the guess from the data's landmark alone: a shallow tree's score bounds a good model's from below.
+    """Return the guess from the data's landmark alone: a simple model's score bounds a good one's from below.
 
-    The error of a good model is taken as the shallow tree's to the power 1.6, a rule of thumb with a wide interval.
+    The error of a good model is taken as the simple one's to the power 1.6, a rule of thumb with a wide interval.
     """
     metric, base = state.need_metric(), baseline_value(state)
     if base is None:
         spread = abs(state.need_profile().target_std or 1.0)
-        return Prior(spread, spread) if metric.direction == "minimize" else Prior(0.5 * metric.best, 0.5)
+        guess = spread if metric.direction == "minimize" else 0.5 * metric.best
+        return Prior(guess, guess)
     landmark = state.need_profile().meta.landmark
     known = landmark is not None and math.isfinite(landmark)
     rest = 1 - min(max(landmark or 0.0, 0.0), 0.98) if known else 0.5

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,14 @@ def test_a_small_model_is_found_behind_many_large_ones(tmp_path: Path, y: Any) -
     state.trials[31].end = end.model_copy(update={"disk_megabytes": 0.5})
     state.apply(e.RequestChanged(request=e.Request(megabytes=1)))
     assert [m.trial for m in choose(state, tmp_path, prepared_of(y, 2), METRICS["roc_auc"]).members] == [31]
+
+
+def test_networks_for_texts_are_joined_only_up_to_a_few_times_what_the_dearest_costs(tmp_path: Path, y: Any) -> None:
+    predictions = {f"m{i}": noisy(y, 2.0, i) for i in range(8)}
+    table = prepared_of(y, 2)
+    texts = replace(table, layout=table.layout.model_copy(update={"modality": "text"}))
+    state = run_with(tmp_path, table, "log_loss", predictions)
+    assert len(choose(state, tmp_path, table, METRICS["log_loss"]).members) > 3
+    chosen = choose(state, tmp_path, texts, METRICS["log_loss"])
+    assert 2 <= len(chosen.members) <= 3
+    assert METRICS["log_loss"].better(chosen.value, chosen.best_single)

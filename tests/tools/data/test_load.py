@@ -193,3 +193,19 @@ def test_bundled_data_knows_its_target() -> None:
     tables = load(DataCard(source="sklearn:diabetes"))
     assert tables.target == "target"
     assert tables.train.shape == (442, 11)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_row_longer_than_a_block_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool) -> None:
+    if stream:
+        monkeypatch.setattr(delimited, "STREAM_FROM", 0)
+    long = "word," * 1_200_000
+    file = written(tmp_path, f'x,c\n1,short\n2,"{long}"\n3,short\n')
+    assert read_table(file).frame["c"].tolist() == ["short", long, "short"]
+
+
+def test_a_json_list_of_objects_is_a_table(tmp_path: Path) -> None:
+    frame = read_table(
+        written(tmp_path, json.dumps([{"x": 1, "c": "a"}, {"x": 2, "c": "b"}], indent=1), "d.json")
+    ).frame
+    assert frame["x"].tolist() == [1, 2] and frame["c"].tolist() == ["a", "b"]

@@ -1,0 +1,1 @@
+"""Texts, pictures, boxes, questions: from a Data Card to memory-mapped examples."""

@@ -1,0 +1,1 @@
+"""Trainers of neural networks for texts and pictures, on transformers, peft and accelerate."""
