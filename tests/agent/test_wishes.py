@@ -15,7 +15,7 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.limits import check_limits
 from automl_gpt.tools.journal.state import RunState, fold
 
-CARDS = list(model_cards().values())
+CARDS = [card for card in model_cards().values() if card.modality in ("tabular", "any")]
 NAMES = [card.name for card in CARDS]
 SMALLER = (("lightgbm", None, 0.045), ("mlp", None, 0.001), ("xgboost", None, 0.05))
 DEEPER = (("lightgbm", "num_leaves", 32, None), ("xgboost", "max_depth", 7, None))

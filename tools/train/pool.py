@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -131,6 +132,8 @@ class TrialPool:
         running.task.kill()
         events = self._flush(running)
         self._running.pop(running.task, None)
+        for scratch in Path(running.job.out).glob("scratch_*"):
+            shutil.rmtree(scratch, ignore_errors=True)
         end = e.TrialFinished(
             trial=running.job.trial,
             status=status,

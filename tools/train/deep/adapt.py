@@ -48,7 +48,10 @@ def _with_adapters(model: Any, heads: tuple[str, ...], rank: int) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    # The layer that says words often shares its weights with the one that reads them: added adapters would part them.
+    words = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    linear = ((n, module) for n, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+    names = [name for name, module in linear if module is not words]
     targets = [name for name in names if not _in_head(name, heads)]
     if not targets:
         raise ToolError("this network has no linear layers for adapters: training full or frozen")

@@ -26,7 +26,7 @@ from tests.tools.train.deep.translation import ANSWERS, GIVEN, SCRATCH, translat
 from tests.tools.train.deep.word_problem import Log
 
 END, SEPARATOR = 1, 2
-LEARNING = {"seq2seq": {"learning_rate": 0.01}, "causal": {"learning_rate": 0.003}}
+LEARNING = {"seq2seq": {"learning_rate": 0.01, "epochs": 20}, "causal": {}}
 BOTH = pytest.mark.parametrize("name", ["seq2seq", "causal"])
 
 

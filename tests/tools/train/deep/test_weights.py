@@ -113,6 +113,7 @@ def test_a_tokenizer_and_an_image_processor_are_loaded(made: Path) -> None:
 
 
 def test_nothing_is_said_while_loading(made: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    logging.enable_progress_bar()  # a training before this one has switched it off
     level = logging.get_verbosity()
     load_model(str(made / "bert"), AutoModelForSequenceClassification, num_labels=5)
     load_tokenizer(str(made / "bert"))
