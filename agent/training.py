@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from automl_gpt.agent.clock import Clock
+from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.evaluate.compare import gap
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.live import LiveRun
@@ -22,8 +23,9 @@ from automl_gpt.tools.tune.stopping import make_stop_rule
 CELLS_PER_TRIAL = 20_000_000
 """Tables with more cells are trained one trial at a time, with all cores and all memory."""
 MEMORY_SHARE = 0.8
-FIRST_SHARE = 0.4
-"""Share of the time left that trials may take while no real model is complete."""
+FIRST_SHARE, FIRST_SHARE_OF_NETWORKS = 0.4, 0.6
+"""Share of the time left that trials may take while no real model is complete; networks, which come after a model that
+costs seconds, may take more."""
 ALONE_SHARE = 0.3
 """A network whose default takes more of the time than this gets all cores, and trains alone."""
 LATE_SECONDS, LATE_SHARE = 0.4, 0.08
@@ -73,7 +75,7 @@ class Training:
                 seed=trial.proposal.seed,
                 threads=self._machine.threads,
                 device=self._machine.device,
-                deadline=self._deadline(),
+                deadline=self._deadline(card),
                 memory=self._machine.memory / self._machine.workers,
                 source=card.source,
                 rule=rule,
@@ -95,13 +97,14 @@ class Training:
         """End all processes at once, without an event: their trials will be repeated."""
         self._pool.kill_all()
 
-    def _deadline(self) -> float | None:
-        """A trial should end in what is left, less a margin; in half of it while no real model is complete yet."""
+    def _deadline(self, card: ModelCard) -> float | None:
+        """A trial should end in what is left, less a margin; in a share of it while no real model is complete yet."""
         left = self._seconds_left()
         if left is None:
             return None
         first = not any(t.complete and t.model != TRIVIAL for t in self._state.done())
-        return time.monotonic() + (FIRST_SHARE * left if first else left - max(LATE_SECONDS, LATE_SHARE * left))
+        share = FIRST_SHARE if is_quick(card) else FIRST_SHARE_OF_NETWORKS
+        return time.monotonic() + (share * left if first else left - max(LATE_SECONDS, LATE_SHARE * left))
 
     def _took(self, event: e.Event) -> Iterator[e.Event]:
         yield from self._live.record(event)

@@ -23,6 +23,7 @@ from automl_gpt.agent.screen.tables import trials_table
 from automl_gpt.agent.screen.text import Glyphs, cut, end_of, number, plain, span
 from automl_gpt.agent.screen.thinking import Thought
 from automl_gpt.tools.journal.state import RunState, Trial
+from automl_gpt.tools.tune.outlook import Outlook, outlook
 
 REFRESHES_PER_SECOND = 8
 SHARE_OF_A_CORE = 0.02
@@ -53,8 +54,9 @@ class Picture:
         """Draw the state into `width` cells and `height` lines."""
         done = sum(t.end is not None for t in state.ordered())
         limit = state.request.budget.trials
-        self._headline = headline(state, width, self._glyphs)
         self._budget = state.request.budget.seconds
+        left = None if self._budget is None else max(0.0, self._budget - self._elapsed())
+        self._headline = headline(state, width, self._glyphs, outlook(state, left) if state.profile else None)
         self._share_of_trials = done / limit if limit else 0.0
         self._trials = f"{done} of {limit} trials" if limit else f"{done} trial{'s' * (done != 1)}"
         self._body = _body(state, width, height - LINES_AROUND, self._glyphs)
@@ -86,14 +88,17 @@ def typed_line(line: str, width: int) -> Text:
     return text.append(" ", "reverse")
 
 
-def headline(state: RunState, width: int, glyphs: Glyphs) -> Text:
-    """Return run, metric, and the best score so far beside the baseline's, on one line."""
+def headline(state: RunState, width: int, glyphs: Glyphs, ahead: Outlook | None) -> Text:
+    """Return, on one line, run, metric, the best score so far and the one expected in the end, and the baseline's."""
     metric, best, baseline = state.metric, state.best(), state.baseline()
     text = Text(no_wrap=True, overflow="crop")
     text.append(cut(state.run, max(8, width // 3), glyphs), "bold")
     if metric is not None:
         text.append(f" {glyphs.dot} {metric.name} ")
         text.append(f"best {number(best.value if best else None, 4, glyphs)}", "bold green")
+        if ahead is not None and state.finishing is None:
+            text.append(f" at the end {number(ahead.value, 4, glyphs)}")
+            text.append(f" [{number(ahead.low, 4, glyphs)}{glyphs.to}{number(ahead.high, 4, glyphs)}]", "dim")
         if baseline is not None and baseline is not best:
             text.append(f" baseline {number(baseline.value, 4, glyphs)}", "dim")
     if state.finishing is not None:

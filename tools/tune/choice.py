@@ -17,6 +17,10 @@ DIVERSITY = 5
 """At least one in this many trials is for a model that is not in front: an ensemble follows at the end."""
 _FAR = 6.0
 """A model this many spreads behind the best after two trials gets no more."""
+_TRIALS_OF_WEIGHTS = 3
+"""Given weights get at least so many trials before they are given up: a short fit of them is behind at first."""
+_PATIENCE_FOR_EXAMPLES = 0.4
+"""How much seconds count for texts and pictures, whose quick models reach their limit in a few trials."""
 _HURRY = 0.5
 """Defaults are tried cheap ones first when together they would take more than this share of the time left."""
 
@@ -65,8 +69,8 @@ def standings(state: RunState, cards: Sequence[ModelCard]) -> list[Standing]:
         spread = math.sqrt((sum((s - best) ** 2 for s in upper) + 0.5) / (len(upper) + 1))
         behind = best <= floor or top - best > _FAR or (top - best > 3 * max(spread, 0.7) and len(mine) >= 5)
         cost = expected_seconds(state, card, _best_configuration(mine, card))
-        lost = all(t.status == "pruned" for t in mine)
-        found.append(Standing(card.name, len(mine), best, spread, cost, lost or (len(mine) >= 2 and behind)))
+        lost, enough = all(t.status == "pruned" for t in mine), _TRIALS_OF_WEIGHTS if card.source else 2
+        found.append(Standing(card.name, len(mine), best, spread, cost, lost or (len(mine) >= enough and behind)))
     return found
 
 
@@ -87,6 +91,8 @@ def choose(state: RunState, found: Sequence[Standing], recent: Sequence[str]) ->
     budget = state.request.budget
     # Without a time limit seconds don't count at all: they differ from run to run, and decisions must not.
     patience = 0.0 if budget.seconds is None else 1.0 if budget.trials is None else 0.2
+    if state.need_profile().modality != "tabular":
+        patience = min(patience, _PATIENCE_FOR_EXAMPLES)
     others = [s for s in alive if s.model != leader.model]
     worth = {s.model: _gain(s, top) / max(s.seconds, 0.3) ** patience for s in alive}
     window = list(recent)[-(DIVERSITY - 1) :]

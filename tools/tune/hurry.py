@@ -8,8 +8,8 @@ from automl_gpt.tools.tune.cost import card_seconds, planned_seconds
 
 SHARE = 0.25
 """Share of the time left that one trial may be expected to take before it is made shorter."""
-SHARE_OF_NETWORKS = 0.35
-"""The same for networks, which gain more by a longer fit than by many."""
+SHARE_OF_NETWORKS, SHARE_OF_WEIGHTS = 0.35, 0.5
+"""The same for networks, which gain more by a longer fit than by many; given weights most, as their default is good."""
 
 
 def in_time(
@@ -45,7 +45,8 @@ def _fewer(
     space, value = card.search_space[name], configuration[name]
     if space.type != "int" or not isinstance(value, int):
         return configuration, ""
-    factor = SHARE_OF_NETWORKS * seconds_left / max(planned_seconds(state, card, configuration), 1e-9)
+    share = SHARE_OF_WEIGHTS if card.source else SHARE_OF_NETWORKS
+    factor = share * seconds_left / max(planned_seconds(state, card, configuration), 1e-9)
     fewer = max(space.low, min(value, int(value * factor)))
     if fewer == value:
         return configuration, ""

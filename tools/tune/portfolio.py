@@ -29,7 +29,7 @@ def _shipped() -> dict[str, list[dict[str, Any]]]:
 def shipped(card: ModelCard, metric: str) -> list[Hyperparameters]:
     """Return the hand-picked configurations that suit the metric and are legal for the card, completed."""
     found: list[Hyperparameters] = []
-    for given in _shipped().get(card.name, []):
+    for given in _shipped().get(card.name, _shipped().get(card.trainer, []) if card.source else []):
         if metric not in given.get("metrics", (metric,)):
             continue
         try:

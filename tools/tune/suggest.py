@@ -149,12 +149,23 @@ class _Search:
                     self._hold(study, card, configuration)
                     return self._suggestion(card, configuration, "near the model's best")
         for _ in range(DRAWS):
-            configuration, number = ask(study, card, int(rng.integers(2**31)))
+            asked, number = ask(study, card, int(rng.integers(2**31)))
+            configuration, note = self._in_time(card, asked)
             if self._new(card, configuration):
-                self.held.append((study, number))
-                return self._suggestion(card, configuration, "proposed by the optimiser (TPE)")
+                if note:
+                    forget(study, [number])
+                    self._hold(study, card, configuration)
+                else:
+                    self.held.append((study, number))
+                return self._suggestion(card, configuration, f"proposed by the optimiser (TPE){note}")
             forget(study, [number])
         return self._leftover(card, rng, study)
+
+    def _in_time(self, card: ModelCard, asked: Hyperparameters) -> tuple[Hyperparameters, str]:
+        """Shorten what would take too much of the time, where the card says that fewer passes do."""
+        if card.resources.slower_with is None:
+            return asked, ""
+        return in_time(self.state, card, asked, seconds_left(self.state))
 
     def _leftover(self, card: ModelCard, rng: np.random.Generator, study: ModelStudy) -> Suggestion | None:
         """Look for any untried configuration: at random, and through the whole space where it is small."""

@@ -47,15 +47,23 @@ def learning(model: Any) -> dict[str, Any]:
 def _with_adapters(model: Any, heads: tuple[str, ...], rank: int) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
     # The layer that says words often shares its weights with the one that reads them: added adapters would part them.
     words = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    linear = ((n, module) for n, module in model.named_modules() if isinstance(module, torch.nn.Linear))
-    names = [name for name, module in linear if module is not words]
+    linear = [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear | Conv1D) and m is not words]
+    names = [name for name, _ in linear]
     targets = [name for name in names if not _in_head(name, heads)]
     if not targets:
         raise ToolError("this network has no linear layers for adapters: training full or frozen")
-    config = LoraConfig(r=rank, lora_alpha=ALPHA * rank, lora_dropout=DROPOUT, target_modules=targets)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=ALPHA * rank,
+        lora_dropout=DROPOUT,
+        target_modules=targets,
+        # GPT-2's layers hold their weights the other way round.
+        fan_in_fan_out=all(isinstance(module, Conv1D) for _, module in linear),
+    )
     adapted = get_peft_model(model, config)
     # As `modules_to_save` they could not be lists of modules, which the heads of detectors are.
     for name, parameter in adapted.named_parameters():

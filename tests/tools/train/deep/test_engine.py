@@ -11,7 +11,7 @@ import pytest
 
 from automl_gpt.cards.errors import ToolError
 from automl_gpt.tools.train.deep import session
-from automl_gpt.tools.train.deep.adapt import adapt, learning
+from automl_gpt.tools.train.deep.adapt import adapt, learning, merged
 from automl_gpt.tools.train.deep.checkpoints import latest
 from automl_gpt.tools.train.deep.pace import EVALUATIONS, Pace, learning_rate_factor
 from automl_gpt.tools.train.deep.text import TextTrainer
@@ -144,6 +144,24 @@ def test_adapters_alone_learn_and_are_added_to_the_weights(weights: Path) -> Non
     assert torch.equal(
         saved[embedding], AutoModelForSequenceClassification.from_pretrained(weights).state_dict()[embedding]
     )
+
+
+def test_adapters_fit_layers_that_hold_their_weights_the_other_way_round() -> None:
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    original = GPT2LMHeadModel(GPT2Config(vocab_size=30, n_positions=8, n_embd=16, n_layer=1, n_head=2)).eval()
+    ids = torch.arange(6)[None]
+    before = original(input_ids=ids).logits.detach()
+    model = adapt(original, "lora", (), 2)
+    learned = learning(model)
+    assert len(learned) == 8 and all("lora_" in name for name in learned)  # two adapters for each of four layers
+    for parameter in learned.values():
+        torch.nn.init.normal_(parameter, std=0.2)
+    adapted = model.eval()(input_ids=ids).logits.detach()
+    assert not torch.allclose(adapted, before, atol=0.01)
+    assert torch.allclose(merged(model)(input_ids=ids).logits, adapted, atol=1e-4)
 
 
 def test_a_frozen_encoder_keeps_all_its_weights_but_the_head(weights: Path) -> None:
