@@ -46,8 +46,9 @@ class Clock:
 
 SETTLE_SECONDS = 2.2
 """What the end of a run takes at the least: choosing the ensemble, writing model and report."""
-SETTLE_SECONDS_OF_EXAMPLES = 7.0
-"""The same for texts and pictures, of which the report shows some, and whose scores take longer to compute."""
+SETTLE_SECONDS_OF_EXAMPLES, SETTLE_SHARE_OF_EXAMPLES = 8.0, 0.02
+"""The same for texts and pictures, of which the report shows some, and whose scores take longer to compute; and the
+share of the budget that is kept beyond that, as networks' seconds vary with what else the machine does."""
 LARGEST_SHARE = 0.15
 MEMBERS_EXPECTED = 4
 
@@ -63,10 +64,12 @@ def reserve(state: RunState) -> float:
         return 0.0
     profile, complete = state.profile, [t for t in state.done() if t.complete]
     ranked = sorted(complete, key=lambda t: -state.need_metric().sign * (t.value or 0.0))[:MEMBERS_EXPECTED]
-    testing = sum(t.end.predict_seconds or 0.0 for t in ranked if t.end) * profile.rows_test / cores()
+    examples = profile.modality != "tabular"
+    testing = sum(t.end.predict_seconds or 0.0 for t in ranked if t.end) * profile.rows_test
+    testing /= 1 if examples else cores()  # a network predicts with all cores
     loading = SECONDS_PER_MEGABYTE * sum(t.end.disk_megabytes or 0.0 for t in ranked if t.end)
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
-    settling = SETTLE_SECONDS if profile.modality == "tabular" else SETTLE_SECONDS_OF_EXAMPLES
+    settling = SETTLE_SECONDS_OF_EXAMPLES + SETTLE_SHARE_OF_EXAMPLES * total if examples else SETTLE_SECONDS
     return min(LARGEST_SHARE * total, settling + testing + loading + choosing)
 
 

@@ -1,23 +1,20 @@
-"""Ours beside default XGBoost and Optuna's TPE over XGBoost, on tables, with equal wall clock and cores.
+"""Ours beside FLAML, AutoGluon, default XGBoost and Optuna's TPE over XGBoost, with equal wall clock and cores.
 
     python -m benchmarks.tabular --data DIR [--sets a,b,c | --hash N] [--seconds 60] [--seeds 1] [--peers none]
 
 Each set is cut into a training part and a held-out part (25%, or the given test file) before any method sees it. Ours
 gets a Data Card of only `source`, `target` and, where the set's meta.json names leaking or identifying columns, `drop`;
 the held-out part is given as its test file, at which it looks once, at the end. Peers get the same columns. All
-predictions are scored by the same code: ROC AUC for two classes, log loss for more, RMSE for values. Peers run in an
-environment of their own, and their results are kept in benchmarks/.peers/results; ours is measured anew each time.
+predictions are scored by the same code: ROC AUC for two classes, log loss for more, RMSE for values. Peers run in
+environments of their own, and their results are kept in benchmarks/.peers/results; ours is measured anew each time.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
@@ -31,13 +28,11 @@ from ruamel.yaml import YAML
 
 from benchmarks import datasets
 from benchmarks.datasets import Case
-from benchmarks.product import automl_gpt, revision, timed
+from benchmarks.peer import KEPT, PEERS
+from benchmarks.product import automl_gpt, revision
 from benchmarks.scores import METRIC, MORE_IS_BETTER, better_mean_rank, ranks, score, wins
 
-HERE = Path(__file__).parent
-KEPT = HERE / ".peers"
 OURS = "automl-gpt"
-PEERS = ("xgboost", "optuna")
 
 
 @dataclass(frozen=True)
@@ -56,37 +51,15 @@ class Result:
 # -------------------------------------------------------------------------------------------------------------- peers
 
 
-def peers_environment() -> Path:
-    """Return the Python of the peers' environment; made at the first call and whenever peers.txt changes."""
-    wanted = (HERE / "peers.txt").read_text("utf-8")
-    folder, stamp = KEPT / "venv", KEPT / "venv" / "peers.txt"
-    if not stamp.is_file() or stamp.read_text("utf-8") != wanted:
-        print("making the peers' environment ...", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", HERE / "peers.txt"], check=True)
-        stamp.write_text(wanted, "utf-8")
-    return folder / "bin" / "python"
-
-
-def peer_version() -> str:
-    """Return a digest of all that a peer's result depends on beside the data: its code and its libraries."""
-    return hashlib.sha256((HERE / "peers.py").read_bytes() + (HERE / "peers.txt").read_bytes()).hexdigest()[:8]
-
-
 def peer(case: Case, method: str, seconds: float, cores: int) -> Result:
     """Return a peer's result: the kept one of the same data, budget and code where there is one, else a new one."""
-    key = f"{case.name}-{case.seed}-{method}-{seconds:g}s-{cores}c-{case.digest}-{peer_version()}"
+    key = f"{case.name}-{case.seed}-{method}-{seconds:g}s-{cores}c-{case.digest}-{PEERS[method].version}"
     file = KEPT / "results" / f"{key}.json"
     if file.is_file():
         return Result(**json.loads(file.read_text("utf-8")))
-    python = peers_environment()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "predictions.csv"
-        command = [python, HERE / "peers.py", method, case.train, case.test, out, "--task", case.task]
-        command += ["--target", case.target, "--seconds", str(seconds), "--seed", str(case.seed)]
-        command += ["--threads", str(cores), *(f"--drop={column}" for column in case.drop)]
-        done = timed([*command, "--began", str(time.monotonic())], cores=cores, timeout=3 * seconds + 120)
+        done = PEERS[method].run(case, out, seconds, cores)
         result = _result(case, method, done.wall, out, "" if done.code == 0 else done.err.strip()[-300:])
     if isfinite(result.score):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import RunState
-from automl_gpt.tools.tune.cost import card_seconds, planned_seconds
+from automl_gpt.tools.tune.cost import card_seconds, expected_seconds
 
 SHARE = 0.25
 """Share of the time left that one trial may be expected to take before it is made shorter."""
@@ -46,7 +46,7 @@ def _fewer(
     if space.type != "int" or not isinstance(value, int):
         return configuration, ""
     share = SHARE_OF_WEIGHTS if card.source else SHARE_OF_NETWORKS
-    factor = share * seconds_left / max(planned_seconds(state, card, configuration), 1e-9)
+    factor = share * seconds_left / max(expected_seconds(state, card, configuration), 1e-9)
     fewer = max(space.low, min(value, int(value * factor)))
     if fewer == value:
         return configuration, ""

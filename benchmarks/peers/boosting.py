@@ -1,6 +1,6 @@
 """The peers, run as a script in an environment of their own: learns from TRAIN, writes predictions for TEST.
 
-    python peers.py METHOD TRAIN TEST OUT --task TASK --target COLUMN [--drop COLUMN ...] --seconds S [--seed N]
+    python boosting.py METHOD TRAIN TEST OUT --task TASK --target COLUMN [--drop COLUMN ...] --seconds S [--seed N]
 
 `xgboost` trains XGBoost with its defaults. `optuna` lets Optuna's TPE search XGBoost's hyperparameters for as long as
 the budget lasts, from the start of the process to its end: cross-validated (one validation part above 20,000 rows),
