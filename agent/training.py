@@ -17,7 +17,7 @@ from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.pool import TrialPool
 from automl_gpt.tools.tune.assignment import eligible, is_quick
-from automl_gpt.tools.tune.cost import planned_seconds
+from automl_gpt.tools.tune.cost import trains_alone
 from automl_gpt.tools.tune.stopping import make_stop_rule
 
 CELLS_PER_TRIAL = 20_000_000
@@ -26,8 +26,6 @@ MEMORY_SHARE = 0.8
 FIRST_SHARE, FIRST_SHARE_OF_NETWORKS = 0.4, 0.6
 """Share of the time left that trials may take while no real model is complete; networks, which come after a model that
 costs seconds, may take more."""
-ALONE_SHARE = 0.3
-"""A network whose default takes more of the time than this gets all cores, and trains alone."""
 LATE_SECONDS, LATE_SHARE = 0.4, 0.08
 """How long before training has to end a trial is asked to: it still has to predict and to save."""
 
@@ -134,8 +132,7 @@ def _workers_for_networks(state: RunState, cores: int, memory: float) -> int:
     networks = [card for card in cards if not is_quick(card)]
     if machine.device() != "cpu":
         return 1
-    limit = state.request.budget.seconds
-    if limit is not None and any(planned_seconds(state, c, c.default()) > ALONE_SHARE * limit for c in networks):
+    if any(trains_alone(state, card) for card in networks):
         return 1
     largest = max((card.resources.megabytes for card in networks), default=1.0) * 2**20
     return max(1, min(cores, int(memory / largest)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
+from automl_gpt.tools.process.machine import cores, device
 from automl_gpt.tools.tune.allowed import whole_cards
 from automl_gpt.tools.tune.space import encode, matrix, squared_distances
 from automl_gpt.tools.tune.surrogate import Observations, smooth
@@ -19,6 +20,12 @@ STEP_NAMES = (
 )  # fmt: skip
 OVERHEAD = 0.15
 """Seconds for a process to start and to write what it made."""
+ALONE_SHARE = 0.3
+"""A network whose default takes more of the time than this gets all cores, and trains alone."""
+ALL_CORES = 0.8
+"""So many cores, to this power, are how much faster a network trains with all of them."""
+ACCELERATORS = {"cuda": 30.0, "mps": 5.0}
+"""How much faster than with one thread a network trains on an accelerator, until trials of the run show it."""
 MOST = 60
 """How many earlier trials a correction looks at."""
 
@@ -33,7 +40,25 @@ def card_seconds(state: RunState, card: ModelCard) -> float:
 
 
 def planned_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperparameters) -> float:
-    """Return the card's seconds for a configuration: in proportion to the hyperparameter that the card names for it."""
+    """Return the card's seconds for a configuration; a network has the accelerator, or all cores if it trains alone."""
+    seconds = thread_seconds(state, card, hyperparameters)
+    if card.resources.slower_with is None:
+        return seconds
+    faster = ACCELERATORS.get(device(), cores() ** ALL_CORES if trains_alone(state, card) else 1.0)
+    return OVERHEAD + (seconds - OVERHEAD) / faster
+
+
+def trains_alone(state: RunState, card: ModelCard) -> bool:
+    """Say whether a model's default would fill so much of the run's time with one thread that it gets all cores."""
+    limit = state.request.budget.seconds
+    return limit is not None and thread_seconds(state, card, card.default()) > ALONE_SHARE * limit
+
+
+def thread_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperparameters) -> float:
+    """Return the card's seconds for a configuration with one thread.
+
+    They are in proportion to the hyperparameter that the card names for it.
+    """
     name = card.resources.slower_with
     if name is None or name not in hyperparameters or name not in card.search_space:
         return card_seconds(state, card)
