@@ -56,11 +56,17 @@ class Intent:
         return f"{name} {details.get(self.kind, number)}".rstrip()
 
 
+ENDING = r"\.(?:csv|tsv|txt|parquet|pq|jsonl|ndjson|json|ya?ml|zip)(?:\.(?:gz|bz2|xz|zst))?"
 FILE = re.compile(
-    r"""(?:"([^"]+)"|'([^']+)'|(\S+?\.(?:csv|tsv|txt|parquet|pq|jsonl|ndjson|json|ya?ml)(?:\.(?:gz|bz2|xz|zst))?))(?=[\s,;:!?.]|$)""",
+    rf"""(?:"([^"]+)"|'([^']+)'|(\S+?{ENDING})|(?<!\S)((?:\.{{1,2}}/|~/|/[^\s/]+/)[^\s"',;:!?]*[^\s"',;:!?.])"""
+    rf"""(?! \S+/\S*{ENDING}))(?=[\s,;:!?.]|$)""",
     re.IGNORECASE,
 )
-FILE_ENDING = re.compile(r"\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|ya?ml)(\.\w+)?$", re.IGNORECASE)
+"""What is quoted, or has a suffix of data, or begins like a path, which may be that of a folder.
+
+A word that begins like a path before a path with a suffix is the first part of one with a space in it.
+"""
+FILE_ENDING = re.compile(rf"{ENDING}$|^(?:\.{{1,2}}/|~/|/[^/]+/).", re.IGNORECASE)
 READ_ONLY = ("why", "table", "show", "compare", "help", "report")
 
 

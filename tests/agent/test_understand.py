@@ -107,6 +107,8 @@ def test_several_wishes_of_one_sentence_are_all_heard_and_going_comes_last() -> 
         ("data.csv", "data.csv"), ("train on ./my data/x.parquet", "data/x.parquet"),
         ('use "my data.csv"', "my data.csv"),
         ("~/x.jsonl.gz", "~/x.jsonl.gz"), ("card.yaml", "card.yaml"), ("have a look at data.csv.", "data.csv"),
+        ("I have pictures in ./pics, tell cats from dogs", "./pics"), ("train on /data/pics/", "/data/pics/"),
+        ("cells.zip please", "cells.zip"), ('look into "../my/pics"', "../my/pics"),
     ],
 )  # fmt: skip
 def test_a_file_is_data(text: str, file: str) -> None:
@@ -121,6 +123,7 @@ def test_predicting_a_file_is_not_reading_it_as_data(text: str) -> None:
 
 
 def test_predictions_go_where_the_person_says() -> None:
+    assert read("predict ./new into out.csv") == [Intent("predict", file="./new", out="out.csv")]
     assert read("predict new.csv into out.csv") == [Intent("predict", file="new.csv", out="out.csv")]
 
 

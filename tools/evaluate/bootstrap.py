@@ -59,7 +59,7 @@ def interval(
     labels: Sequence[str] = (),
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the 95% percentile interval of a score over up to 300 resamples of the rows.
+    """Return the 95% percentile interval of a score over up to 300 resamples of the rows; exact for one without error.
 
     NaN where the score has no value, and of more boxes than can be matched again and again.
     """
@@ -77,8 +77,18 @@ def interval(
     if not len(values):
         return float("nan"), float("nan")
     low, high = np.percentile(values, [2.5, 97.5])
+    if low == high == metric.best and metric.direction == "maximize":
+        return float(low - _unseen(rows)), float(high)
     centre, shrink = float(values.mean()), float(np.sqrt(len(y) / rows))
     return float(centre + (low - centre) * shrink), float(centre + (high - centre) * shrink)
+
+
+def _unseen(rows: int) -> float:
+    """Return the largest share of errors of which as many rows without one are no surprise (Clopper and Pearson, 1934).
+
+    No resample of rows without an error has one, so the bootstrap can't tell.
+    """
+    return 1 - 0.025 ** (1 / rows)
 
 
 def _count(metric: Metric, y: Target, prediction: Prediction) -> int:

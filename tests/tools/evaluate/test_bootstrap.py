@@ -52,6 +52,13 @@ def test_the_interval_of_accuracy_is_that_of_a_binomial_share() -> None:
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 1000), rel=0.2)
 
 
+def test_a_score_without_error_on_few_rows_is_not_certain() -> None:
+    y = np.array([0, 1] * 6)
+    low, high = interval(METRICS["accuracy"], y, np.eye(2)[y])
+    assert high == 1.0 and low == pytest.approx(0.735, abs=0.001)  # exact, of 12 rows
+    assert interval(METRICS["roc_auc"], y, np.eye(2)[y])[0] == pytest.approx(0.735, abs=0.001)
+
+
 def test_of_very_many_rows_a_part_is_resampled_and_the_interval_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
     y, prediction = problem("regression", 20_000)
     whole = interval(METRICS["rmse"], y, prediction)
