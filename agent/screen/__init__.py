@@ -12,10 +12,10 @@ from rich.text import Text
 
 from automl_gpt.agent.screen.approval import APPROVAL, Edit, ThisConsole, approval, is_yes, read_answer
 from automl_gpt.agent.screen.budgets import Spender, estimate_rows, spent_words
+from automl_gpt.agent.screen.comparison import comparison
 from automl_gpt.agent.screen.curves import chart, curves_of
 from automl_gpt.agent.screen.lines import lines, trial_lines
 from automl_gpt.agent.screen.panels import (
-    comparison,
     next_steps,
     plan_panel,
     profile_panel,
@@ -26,6 +26,7 @@ from automl_gpt.agent.screen.panels import (
 from automl_gpt.agent.screen.stage import Stage
 from automl_gpt.agent.screen.tables import models_table, runs_table, trials_table
 from automl_gpt.agent.screen.text import glyphs_for, plain, tolerate
+from automl_gpt.tools.evaluate.review import saved, saved_words
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 
@@ -110,7 +111,7 @@ class Screen:
         self.print()
         self.print(result_panel(state, self.glyphs, spent_words(self._spender) if self._spender is not None else ""))
         if state.finished is not None:
-            self.print(scorecard_panel(state.finished.scorecard, self.glyphs))
+            self.print(scorecard_panel(state.finished.scorecard, self.glyphs, saved_words(saved(state))))
         self.print(next_steps(state, self._chat, self.glyphs), whole=True)
 
     def show_plan(self, state: RunState) -> None:

@@ -1,4 +1,4 @@
-"""What a run shows beside its trials: the data, the plan, a comparison, the scorecard, the end, the next commands."""
+"""What a run shows beside its trials: the data, the plan, the scorecard, the end, the next commands."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from automl_gpt.agent.screen.budgets import budget_words
-from automl_gpt.agent.screen.curves import chart, curves_of, legend
-from automl_gpt.agent.screen.tables import forecast_line, status_word, trials_table
+from automl_gpt.agent.screen.comparison import comparison
+from automl_gpt.agent.screen.tables import facts, forecast_line, trials_table
 from automl_gpt.agent.screen.text import (
     UNICODE,
     Glyphs,
@@ -23,10 +22,10 @@ from automl_gpt.agent.screen.text import (
     plain,
     signed,
     span,
-    words,
 )
 from automl_gpt.tools.base import home
 from automl_gpt.tools.data.report import Finding, Profile
+from automl_gpt.tools.evaluate.review import saved, saved_words
 from automl_gpt.tools.evaluate.words import deciders
 from automl_gpt.tools.journal.events import RunFinished, Scorecard
 from automl_gpt.tools.journal.state import RunState, Trial
@@ -36,16 +35,6 @@ MANY = 8
 CLASSES = 6
 END_NAMES = len("plain guess")
 """Cells of the names at the end of a run, so that what stands beside them is in one line from panel to panel."""
-
-
-def facts(rows: list[tuple[str, str | Text]], least: int = 0) -> Table:
-    """Return lines of a name, in `least` cells or more, and what is to be said, folded to the width there is."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True, min_width=least)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(name, words(value) if isinstance(value, str) else value)
-    return grid
 
 
 def profile_panel(profile: Profile, metric: str, glyphs: Glyphs = UNICODE) -> RenderableType:
@@ -139,62 +128,8 @@ def _configurations(waiting: Sequence[Trial]) -> Iterator[RenderableType]:
         yield Text(f"and {len(rows) - MANY} more: /show N shows each", style="dim")
 
 
-def comparison(
-    state: RunState, trial: Trial, width: int = 80, height: int = 14, glyphs: Glyphs = UNICODE
-) -> RenderableType:
-    """Return one trial's predicted log beside its actual one: figures, steps, and both in one chart."""
-    metric = state.metric.name if state.metric else "score"
-    title = Text(
-        f"trial {trial.number} {glyphs.dot} {plain(trial.model, 40)} {glyphs.dot} {status_word(trial)}", style="bold"
-    )
-    rows: list[tuple[str, str | Text]] = [("hyperparameters", configuration(trial.hyperparameters) or "none")]
-    for name, said in (
-        ("why", trial.proposal.reason),
-        ("prediction", trial.prediction.reason if trial.prediction else ""),
-    ):
-        if said:
-            rows.append((name, said))
-    if trial.end is not None and trial.end.reason:
-        rows.append(("ended", trial.end.reason))
-    parts: list[RenderableType] = [title, facts(rows), Text(), _figures(trial, metric, glyphs)]
-    curves = curves_of(trial)
-    if not curves.empty:
-        parts += [Text(), legend(curves, glyphs), chart(curves, width, height, glyphs)]
-    return Group(*parts)
-
-
-def _figures(trial: Trial, metric: str, glyphs: Glyphs) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("", "predicted", "actual", "gap"):
-        table.add_column(name, justify="right" if name in ("actual", "gap") else "left", no_wrap=True)
-    known, gap = trial.prediction, trial.gap
-    if known is not None:
-        expected = f"{number(known.value, 4, glyphs)} {interval(known.low, known.high, 4, glyphs)}"
-        inside = f" ({'inside' if gap.covered else 'outside'})" if gap else ""
-        table.add_row(metric, expected, number(trial.value, 4, glyphs), (signed(gap.error) if gap else "") + inside)
-        for step, value, real in _checkpoints(trial):
-            difference = signed(real - value) if real is not None else ""
-            table.add_row(f"step {step}", number(value), "" if real is None else number(real), difference, style="dim")
-        seconds = trial.end.seconds if trial.end else None
-        ratio = f"x{gap.seconds_ratio:.2g}" if gap and gap.seconds_ratio is not None else ""
-        table.add_row("time", span(known.seconds), span(seconds, glyphs), ratio)
-    else:
-        table.add_row(metric, glyphs.dash, number(trial.value, 4, glyphs), "")
-    return table
-
-
-def _checkpoints(trial: Trial) -> Iterator[tuple[int, float, float | None]]:
-    """Yield the predicted steps, each with the predicted value and the actual one at the last step before it."""
-    steps, values = trial.log.curve("valid")
-    for row in trial.prediction.log.rows if trial.prediction else ():
-        reached = [v for s, v in zip(steps, values, strict=True) if s <= row.step]
-        actual = reached[-1] if reached and steps[-1] >= row.step else None
-        if "valid" in row.metrics:
-            yield row.step, row.metrics["valid"], actual
-
-
-def scorecard_panel(scorecard: Scorecard, glyphs: Glyphs = UNICODE) -> RenderableType:
-    """Return what the forecasts made before training were worth; a verdict where there are enough of them."""
+def scorecard_panel(scorecard: Scorecard, glyphs: Glyphs = UNICODE, saving: str = "") -> RenderableType:
+    """Return what the forecasts made before training were worth, with a verdict where they are enough, and `saving`."""
     if not scorecard.trials:
         return facts([("forecasts", "none could be scored")], END_NAMES)
     figures = forecast_line(scorecard.mae, scorecard.coverage, scorecard.rank_correlation, glyphs)
@@ -208,6 +143,8 @@ def scorecard_panel(scorecard: Scorecard, glyphs: Glyphs = UNICODE) -> Renderabl
         )
     if scorecard.shadow_trials:
         rows.append(("built-in", _shadow(scorecard, glyphs)))
+    if saving:
+        rows.append(("saved", saving))
     if scorecard.verdict:
         rows.append(("verdict", scorecard.verdict))
     return facts(rows, END_NAMES)
@@ -264,7 +201,8 @@ def show_state(state: RunState, width: int = 80, glyphs: Glyphs = UNICODE) -> Re
     if best is not None:
         parts += [comparison(state, best, width, 12, glyphs), Text()]
     if state.finished is not None:
-        parts += [result_panel(state, glyphs), scorecard_panel(state.finished.scorecard, glyphs)]
+        saving = saved_words(saved(state))
+        parts += [result_panel(state, glyphs), scorecard_panel(state.finished.scorecard, glyphs, saving)]
     return Group(*parts, next_steps(state, glyphs=glyphs))
 
 

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from automl_gpt.agent.screen.text import UNICODE, Glyphs, cut, interval, number, percent, plain, signed, span
+from automl_gpt.agent.screen.text import UNICODE, Glyphs, cut, interval, number, percent, plain, signed, span, words
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.journal.summary import RunSummary
@@ -192,3 +192,13 @@ def forecast_line(mae: float | None, coverage: float | None, rank: float | None,
         f"mean error {number(mae, glyphs=glyphs)}, coverage {percent(coverage, glyphs)}, "
         f"rank correlation {number(rank, 2, glyphs)}"
     )
+
+
+def facts(rows: list[tuple[str, str | Text]], least: int = 0) -> Table:
+    """Return lines of a name, in `least` cells or more, and what is to be said, folded to the width there is."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True, min_width=least)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, words(value) if isinstance(value, str) else value)
+    return grid

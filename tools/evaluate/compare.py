@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from automl_gpt.cards.errors import ToolError
 from automl_gpt.tools.base import Context, tool
+from automl_gpt.tools.evaluate.review import failure
 from automl_gpt.tools.journal.events import TrialPredicted
 from automl_gpt.tools.journal.state import Trial
 from automl_gpt.tools.log import Gap, TrainingLog
@@ -106,7 +107,10 @@ class CompareArguments(BaseModel):
 
 
 class Comparison(BaseModel):
-    """One trial's predicted and actual validation curve, thinned to a few rows, and the gap between them."""
+    """One trial's predicted and actual validation curve, thinned to a few rows, and the gap between them.
+
+    `note` says where and why the forecast failed, or why there is nothing to compare.
+    """
 
     model_config = ConfigDict(frozen=True)
     trial: int
@@ -141,7 +145,7 @@ def compare_logs(arguments: CompareArguments, context: Context) -> Comparison:
         predicted=_thinned(trial.prediction.log),
         actual=_thinned(trial.log),
         gap=found,
-        note="" if found else f"nothing to compare: the trial is {trial.status}",
+        note=failure(state, trial) if found else f"nothing to compare: the trial is {trial.status}",
     )
 
 

@@ -21,8 +21,9 @@ from automl_gpt.tools.evaluate import charts, importance
 from automl_gpt.tools.evaluate.diagnostics import Confusion, calibration, confusion
 from automl_gpt.tools.evaluate.examples_shown import gallery
 from automl_gpt.tools.evaluate.gallery import Gallery
+from automl_gpt.tools.evaluate.review import failure, saved, saved_words
 from automl_gpt.tools.evaluate.scorecard import scorecard
-from automl_gpt.tools.evaluate.words import FILTERS, decisions, reproduce, saved
+from automl_gpt.tools.evaluate.words import FILTERS, decisions, reproduce
 from automl_gpt.tools.journal.events import Member
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.train.protocol import ANSWER_TASKS, Prediction
@@ -79,6 +80,7 @@ def render(state: RunState, run_folder: Path) -> str:
         progress=_progress(state),
         scorecard=state.finished.scorecard if state.finished else scorecard(state),
         saved=saved(state),
+        saving=saved_words(saved(state)),
         hyperparameters=importance.hyperparameters(state) if state.metric else {},
         delivered=_delivered(state, run_folder),
         decisions=decisions(state),
@@ -93,7 +95,8 @@ def render(state: RunState, run_folder: Path) -> str:
 class TrialRow:
     """One line of the table of trials. `changed` are the hyperparameters that differ from the Model Card's defaults.
 
-    `speed` are examples trained per second and `megabytes` the most memory, as far as its rows tell.
+    `speed` are examples trained per second and `megabytes` the most memory, as far as its rows tell;
+    `failure` says where and why its forecast failed.
     """
 
     trial: Trial
@@ -102,6 +105,7 @@ class TrialRow:
     best: bool
     speed: float | None
     megabytes: float | None
+    failure: str
 
 
 def _table(state: RunState) -> list[TrialRow]:
@@ -111,7 +115,10 @@ def _table(state: RunState) -> list[TrialRow]:
     numbers = {t.number for t in shown}
     rest = [t for t in state.ordered() if t.number not in numbers][: MOST_ROWS - len(shown)]
     rows = sorted([*shown, *rest], key=lambda t: t.number)
-    return [TrialRow(t, _changed(state, t), weights.get(t.number, 0.0), t is best, *_cost(t)) for t in rows]
+    return [
+        TrialRow(t, _changed(state, t), weights.get(t.number, 0.0), t is best, *_cost(t), failure(state, t))
+        for t in rows
+    ]
 
 
 def _cost(trial: Trial) -> tuple[float | None, float | None]:

@@ -106,16 +106,6 @@ def decisions(state: RunState) -> list[Decision]:
     return found
 
 
-@dataclass(frozen=True)
-class Saved:
-    """Seconds of training that were not spent, by the forecasts' own estimates."""
-
-    skipped: int
-    skipped_seconds: float
-    pruned: int
-    pruned_seconds: float
-
-
 def deciders(state: RunState) -> str:
     """Say who proposed and who predicted the trials of a run; an empty text where no language model was asked."""
     if not state.asked:
@@ -134,17 +124,6 @@ def _shares(what: str, models: Iterable[str], by: Iterable[str]) -> str:
     counts = Counter("built-in" if name in ("builtin", "opening") else name for name in by)
     names = dict.fromkeys([*models, *counts])
     return f"{what}: {', '.join(f'{name} {counts[name]}' for name in names)}"
-
-
-def saved(state: RunState) -> Saved:
-    """Return what skipping hopeless trials and ending hopeless ones early saved."""
-    skipped = [t.prediction.seconds for t in state.ordered() if t.status == "skipped" and t.prediction]
-    pruned = [
-        max(0.0, t.prediction.seconds - t.end.seconds)
-        for t in state.ordered()
-        if t.status == "pruned" and t.prediction and t.end
-    ]
-    return Saved(len(skipped), sum(skipped), len(pruned), sum(pruned))
 
 
 def reproduce(state: RunState) -> str:
