@@ -43,6 +43,7 @@ class Finisher:
                 return
         if state.ensemble is None:
             yield from self._choose(state.finishing is None or state.finishing.ensemble)
+            yield from self._warn_of_no_gain()
         if state.test is None and state.need_profile().rows_test:
             yield from self._look()
         yield from self._record(self._ended())
@@ -53,6 +54,18 @@ class Finisher:
             # The model is delivered; a report can be written again at any time.
             text = f"the report could not be written ({error}): `automl-gpt report {self._state.run}` tries again"
             yield from self._record(e.Warned(text=text))
+
+    def _warn_of_no_gain(self) -> Iterator[e.Event]:
+        state = self._state
+        chosen, base = state.ensemble, state.baseline()
+        if chosen is None or base is None or base.value is None or [m.trial for m in chosen.members] == [base.number]:
+            return
+        metric = state.need_metric()
+        if not metric.better(chosen.value, base.value):
+            text = (
+                f"no model is better than the baseline, {metric.name} {base.value:.4g} with nothing learned: the inputs"
+            )
+            yield from self._record(e.Warned(text=f"{text} may not tell the target, or the time was too short"))
 
     def _choose(self, ensemble: bool) -> Iterator[e.Event]:
         """Choose and deliver; where an ensemble takes longer than there is time, the best single model."""

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -99,6 +100,18 @@ def test_a_budget_that_ends_before_any_trial_is_told_and_costs_nothing(journal: 
 def test_a_trial_limit_counts_the_trained_trials(journal: Journal, card: str) -> None:
     state = drive(begin(journal, card, budget=e.Budget(seconds=None, trials=3)))
     assert sum(t.end is not None for t in state.ordered()) == 3
+
+
+def test_a_model_that_is_no_better_than_nothing_learned_comes_with_a_warning(journal: Journal, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"noise": rng.normal(size=120), "class": rng.permutation(["a", "b"] * 60)})
+    table.to_csv(tmp_path / "noise.csv", index=False)
+    (tmp_path / "noise.yaml").write_text("source: noise.csv\ntarget: class\nmetric: log_loss\n", encoding="utf-8")
+    models = ("extra_trees",)
+    state = drive(begin(journal, str(tmp_path / "noise.yaml"), budget=e.Budget(seconds=None, trials=2), models=models))
+    assert state.ensemble is not None and state.baseline() is not None
+    assert state.ensemble.value > (state.baseline().value or 0.0)  # log loss: more is worse
+    assert any("no model is better than the baseline" in warning for warning in state.warnings)
 
 
 class Stubborn:
