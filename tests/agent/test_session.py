@@ -104,7 +104,8 @@ def test_a_trial_limit_counts_the_trained_trials(journal: Journal, card: str) ->
 
 def test_a_model_that_is_no_better_than_nothing_learned_comes_with_a_warning(journal: Journal, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"noise": rng.normal(size=120), "class": rng.permutation(["a", "b"] * 60)})
+    places = np.repeat(np.arange(80.0), 2) + rng.uniform(0, 0.01, size=160)  # each row has a twin of the other class
+    table = pd.DataFrame({"noise": places, "class": ["a", "b"] * 80})
     table.to_csv(tmp_path / "noise.csv", index=False)
     (tmp_path / "noise.yaml").write_text("source: noise.csv\ntarget: class\nmetric: log_loss\n", encoding="utf-8")
     models = ("extra_trees",)
