@@ -12,6 +12,7 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.tune.assignment import order
 from automl_gpt.tools.tune.forecast import Forecast, verdict
+from automl_gpt.tools.tune.paused import worth_resuming
 from automl_gpt.tools.tune.suggest import Suggestions
 
 PATIENCE = 60
@@ -97,6 +98,9 @@ def _revise(situation: Situation) -> list[ToolCall]:
     finished = _why_finish(state)
     if finished:
         return [ToolCall("revise", {"action": "finish", "reason": finished})]
+    if (trial := worth_resuming(state, situation.seconds_left)) is not None:
+        why = f"trial {trial.number} would not be ended early any more"
+        return [ToolCall("revise", {"action": "resume_trial", "trial": trial.number, "reason": why})]
     last = state.done()[-1]
     return [ToolCall("revise", {"action": "continue", "reason": _lesson(state, last)})]
 

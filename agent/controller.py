@@ -262,6 +262,8 @@ class Loop:
             if decided.action == "finish":
                 yield from self.live.record(e.FinishDecided(reason=decided.reason, by=decided.by))
                 return
+            if decided.action == "resume_trial":
+                return
         left = self._trials_left()
         wanted = BATCH if self.asking.hybrid() else count
         if left is None or left > 0:

@@ -83,8 +83,9 @@ class PredictLog(Arguments):
 class Revise(Arguments):
     """Say how the run goes on, now that predicted and actual logs are compared."""
 
-    action: Literal["continue", "change_models", "finish"]
+    action: Literal["continue", "change_models", "resume_trial", "finish"]
     models: list[str] = Field(default_factory=list[str], description="with change_models: the new candidates")
+    trial: int | None = Field(default=None, description="with resume_trial: a paused trial that goes on")
     reason: str = Field(min_length=1, max_length=1000)
 
 

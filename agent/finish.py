@@ -12,6 +12,7 @@ from automl_gpt.tools.evaluate.scorecard import scorecard
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.process.client import TaskFailed
+from automl_gpt.tools.train.pool import delete_checkpoints
 
 PATIENCE_SECONDS = 120.0
 """How long a step of the end may take at the most before it counts as broken."""
@@ -47,6 +48,8 @@ class Finisher:
         if state.test is None and state.need_profile().rows_test:
             yield from self._look()
         yield from self._record(self._ended())
+        for trial in state.trials:
+            delete_checkpoints(self._loop.live.folder / "trials" / f"{trial:04d}")
         left = self._loop.clock.left()
         try:
             self._call("report", PATIENCE_SECONDS if left is None else max(left, LEAST_SECONDS))

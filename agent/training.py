@@ -15,9 +15,10 @@ from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.process import machine
 from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.train.job import Job
-from automl_gpt.tools.train.pool import TrialPool
+from automl_gpt.tools.train.pool import TrialPool, delete_checkpoints
 from automl_gpt.tools.tune.assignment import eligible, is_quick
 from automl_gpt.tools.tune.cost import trains_alone
+from automl_gpt.tools.tune.paused import paused
 from automl_gpt.tools.tune.stopping import make_stop_rule
 
 CELLS_PER_TRIAL = 20_000_000
@@ -104,9 +105,17 @@ class Training:
         share = FIRST_SHARE if is_quick(card) else FIRST_SHARE_OF_NETWORKS
         return time.monotonic() + (share * left if first else left - max(LATE_SECONDS, LATE_SHARE * left))
 
+    def _let_go(self, event: e.TrialFinished) -> None:
+        """Delete the checkpoints of trials that are paused no more, or that better ones have replaced."""
+        kept = {trial.number for trial in paused(self._state)}
+        for trial in self._state.done():
+            if trial.end is not None and (trial.end.paused or trial.number == event.trial) and trial.number not in kept:
+                delete_checkpoints(self._live.folder / "trials" / f"{trial.number:04d}")
+
     def _took(self, event: e.Event) -> Iterator[e.Event]:
         yield from self._live.record(event)
         if isinstance(event, e.TrialFinished):
+            self._let_go(event)
             trial = self._state.trials[event.trial]
             found = gap(trial.prediction, trial) if trial.prediction else None
             if found is not None:

@@ -28,6 +28,7 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.log import Interval, Metric, Row, TrainingLog
 from automl_gpt.tools.tune.allowed import best_deliverable
+from automl_gpt.tools.tune.paused import paused
 from automl_gpt.tools.tune.scale import legal_range
 from automl_gpt.tools.tune.space import encode, repeats
 
@@ -170,9 +171,22 @@ def _revise(arguments: Revise, situation: Situation, by: str, _: Any) -> list[e.
         if not arguments.models:
             raise ToolError("change_models needs models")
         _check_models(arguments.models, situation.eligible, "eligible")
+    resumed = _paused(arguments.trial, situation) if arguments.action == "resume_trial" else None
     if arguments.action == "finish" and by != "builtin":
         _refuse_early_end(situation)
-    return [e.Revised(action=arguments.action, models=tuple(arguments.models), reason=arguments.reason, by=by)]
+    return [
+        e.Revised(
+            action=arguments.action, models=tuple(arguments.models), trial=resumed, reason=arguments.reason, by=by
+        )
+    ]
+
+
+def _paused(number: int | None, situation: Situation) -> int:
+    """Return the number of a trial that can go on; ToolError where it can't."""
+    numbers = [trial.number for trial in paused(situation.state)]
+    if number not in numbers:
+        raise ToolError(f"trial {number} is not paused; paused: {', '.join(map(str, numbers)) or 'none'}")
+    return number
 
 
 def _refuse_early_end(situation: Situation) -> None:

@@ -39,6 +39,7 @@ from automl_gpt.tools.journal.events import Message, SimilarTrial
 from automl_gpt.tools.journal.limits import delivery_limits
 from automl_gpt.tools.journal.redact import redact
 from automl_gpt.tools.journal.state import RunState, Trial
+from automl_gpt.tools.tune.paused import paused
 
 __all__ = ["PROMPT_VERSION", "offer", "paragraph", "query", "quoted", "tokens"]
 
@@ -185,6 +186,7 @@ def question(situation: Situation) -> str:
         spread=facts.fold_spread(best),
         since=sum(t.number > best.number for t in ended) if best else 0,
         newest=[facts.trial_line(state, t) for t in ended[-NEWEST:]],
+        paused=[facts.trial_line(state, t) for t in paused(state)],
     )
 
 

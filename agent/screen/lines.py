@@ -87,6 +87,8 @@ def _assigned(event: e.ModelsAssigned, _state: RunState, _glyphs: Glyphs) -> lis
 
 
 def _revised(event: e.Revised, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    if event.trial is not None:
+        return [_note(f"trial {event.trial} goes on ({plain(event.by)})", event.reason)]
     if event.action != "change_models":
         return []
     return [_note(f"models ({plain(event.by)})", f"{', '.join(event.models)}: {event.reason}")]

@@ -92,10 +92,16 @@ class Decision:
 def decisions(state: RunState) -> list[Decision]:
     """Return what was decided beside the trials, whose reasons stand in their table."""
     found = [Decision(f"Models assigned: {', '.join(a.models)}", a.by, a.reason) for a in state.assignments]
-    verb = {"continue": "Go on", "change_models": "Change models", "finish": "Finish"}
+    verb = {
+        "continue": "Go on",
+        "change_models": "Change models",
+        "resume_trial": "Resume trial",
+        "finish": "Finish",
+    }
     for revision in state.revisions:
-        models = f" to {', '.join(revision.models)}" if revision.models else ""
-        found.append(Decision(verb[revision.action] + models, revision.by, revision.reason))
+        what = f" to {', '.join(revision.models)}" if revision.models else ""
+        what += f" {revision.trial}" if revision.trial is not None else ""
+        found.append(Decision(verb[revision.action] + what, revision.by, revision.reason))
     if state.finishing:
         found.append(Decision("End of the search", state.finishing.by, state.finishing.reason))
     if state.ensemble:

@@ -197,6 +197,15 @@ def _logs_compared(d: Derivation, event: e.LogsCompared, _time: float) -> None:
     d.average_gap()
 
 
+def _revised(d: Derivation, event: e.Revised, _time: float) -> None:
+    if event.trial is None:
+        return
+    nothing = {"value": None, "scored": None, "complete": False, "error": None, "covered": None}
+    d.connection.execute(d.trial(event.trial).values(status="predicted", **nothing))
+    d.refresh()
+    d.average_gap()
+
+
 def _trial_withdrawn(d: Derivation, event: e.TrialWithdrawn, _time: float) -> None:
     d.connection.execute(d.trial(event.trial).values(status="withdrawn"))
 
@@ -259,6 +268,7 @@ _CHANGES: dict[str, Callable[[Derivation, Any, float], None]] = {
     "trial_started": _trial_started,
     "trial_finished": _trial_finished,
     "logs_compared": _logs_compared,
+    "revised": _revised,
     "trial_withdrawn": _trial_withdrawn,
     "interrupted": _interrupted,
     "resumed": _resumed,

@@ -170,7 +170,7 @@ class TrialFinished(Record):
     `value` is the mean over the finished folds of the best validation score, `folds` those scores in order. `complete`
     says that every fold was trained, so that its out-of-fold predictions can join an ensemble. `artifact` is its
     folder, relative to the run's. `predict_seconds` is per row,
-    by all its folds, one thread.
+    by all its folds, one thread. `paused` says that it left a checkpoint from which it can go on.
     """
 
     kind: Literal["trial_finished"] = "trial_finished"
@@ -187,6 +187,7 @@ class TrialFinished(Record):
     reason: str = ""
     artifact: str | None = None
     at_seconds: float = 0.0
+    paused: bool = False
 
 
 class LogsCompared(Record):
@@ -198,11 +199,12 @@ class LogsCompared(Record):
 
 
 class Revised(Record):
-    """What a controller made of the logs: go on, change the candidate models, or finish."""
+    """What a controller made of the logs: go on, change the candidate models, resume a paused trial, or finish."""
 
     kind: Literal["revised"] = "revised"
-    action: Literal["continue", "change_models", "finish"]
+    action: Literal["continue", "change_models", "resume_trial", "finish"]
     models: tuple[str, ...] = ()
+    trial: int | None = None
     reason: str
     by: str
 

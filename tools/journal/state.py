@@ -34,6 +34,8 @@ class Trial:
     end: e.TrialFinished | None = None
     gap: Gap | None = None
     withdrawn: bool = False
+    resumed: bool = False
+    """Whether it was ended early and goes on, or went on, from its checkpoint."""
 
     @property
     def number(self) -> int:
@@ -210,6 +212,9 @@ class RunState:
         self.revisions.append(event)
         if event.action == "change_models":
             self.assigned = event.models
+        if event.trial is not None:
+            trial = self.trials[event.trial]
+            trial.started, trial.end, trial.gap, trial.resumed = None, None, None, True
 
     def _finish_decided(self, event: e.FinishDecided) -> None:
         self.finishing = event

@@ -125,6 +125,7 @@ class TrialPool:
             reason=outcome.reason,
             artifact=f"{out.parent.name}/{out.name}",
             at_seconds=self._clock(),
+            paused=outcome.paused,
         )
         return [*events, end]
 
@@ -132,8 +133,7 @@ class TrialPool:
         running.task.kill()
         events = self._flush(running)
         self._running.pop(running.task, None)
-        for scratch in Path(running.job.out).glob("scratch_*"):
-            shutil.rmtree(scratch, ignore_errors=True)
+        delete_checkpoints(Path(running.job.out))
         end = e.TrialFinished(
             trial=running.job.trial,
             status=status,
@@ -157,3 +157,9 @@ class TrialPool:
                 reason = f"used more than its {limit / 2**30:.1f} GiB of memory"
                 events += self._end(running, "out_of_memory", reason)
         return events
+
+
+def delete_checkpoints(folder: Path) -> None:
+    """Delete what a trial in this folder could go on from."""
+    for scratch in folder.glob("scratch_*"):
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -76,7 +76,8 @@ def _train(job: Job, link: Link) -> Outcome:
     for fold in range(prepared.layout.folds):
         model, prediction = _fit_fold(job, prepared, fold, progress, link)
         model.save(_empty(out / f"fold_{fold}"))
-        shutil.rmtree(_scratch(out, fold), ignore_errors=True)
+        if not _paused(job, fold, progress):
+            shutil.rmtree(_scratch(out, fold), ignore_errors=True)
         held_out.append(prediction)
         progress.best_steps.append(model.best_step)
         progress.overhead = max(progress.overhead, time.monotonic() - progress.logged)
@@ -91,7 +92,13 @@ def _train(job: Job, link: Link) -> Outcome:
         progress.end("stopped", "stopped by the person")
     if complete:
         _save_trial(out, job, prepared, held_out, progress)
-    return _outcome(progress, complete, out)
+    return _outcome(progress, complete, out, _paused(job, 0, progress))
+
+
+def _paused(job: Job, fold: int, progress: Progress) -> bool:
+    """Say whether the only fit of a trial was ended as it could not win, and can go on from a checkpoint."""
+    left = any(_scratch(Path(job.out), fold).glob("checkpoint-*"))
+    return progress.status == "pruned" and left and open_prepared(Path(job.data)).layout.folds == 1
 
 
 def _fit_fold(job: Job, prepared: Prepared, fold: int, progress: Progress, link: Link) -> tuple[Model, Prediction]:
@@ -218,7 +225,7 @@ def _scratch(out: Path, fold: int) -> Path:
     return out / f"scratch_{fold}"
 
 
-def _outcome(progress: Progress, complete: bool, out: Path) -> Outcome:
+def _outcome(progress: Progress, complete: bool, out: Path, paused: bool) -> Outcome:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     folds = tuple(None if math.isnan(value) else value for value in progress.folds)
     return Outcome(
@@ -229,8 +236,9 @@ def _outcome(progress: Progress, complete: bool, out: Path) -> Outcome:
         seconds=time.monotonic() - progress.began,
         predict_seconds=sum(progress.predict_seconds) if progress.predict_seconds else None,
         megabytes=peak / (2**20 if sys.platform == "darwin" else 2**10),
-        disk_megabytes=sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6,
+        disk_megabytes=sum(f.stat().st_size for f in out.glob("fold_*/**/*") if f.is_file()) / 1e6,
         reason=progress.reason if None not in folds else "the validation score is not a number: the model diverged",
+        paused=paused,
     )
 
 

@@ -127,7 +127,7 @@ def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
         trial=best.number,
         spread=spread,
         margin=_margin(state, best, spread),
-        horizon=None if first or trial is None else _horizon(state, trial),
+        horizon=None if first or trial is None or trial.resumed else _horizon(state, trial),
         patience=2.0 if first else 1.0,
     )
 

@@ -134,6 +134,22 @@ def test_a_rebuild_gives_what_was_written_event_by_event(journal, make):
     assert journal.events(journal.find("last"))[-1].seq == 2
 
 
+def test_a_paused_trial_that_goes_on_counts_again_when_it_ends(journal, make):
+    run = journal.create(make.started())
+    journal.append(run, make.profiled(), *make.trial(1, 0.9, status="pruned"), make.compared(1, 0.8, 0.9))
+    journal.append(run, e.Revised(action="resume_trial", trial=1, reason="it may win", by="builtin"))
+    [summary] = journal.runs()
+    assert (summary.valid, summary.trials) == (None, 0)
+    trial = journal.state(run).trials[1]
+    assert (trial.status, trial.end, trial.gap, trial.resumed) == ("predicted", None, None, True)
+    before = derived(journal)
+    journal.rebuild()
+    assert derived(journal) == before
+    again = e.TrialStarted(trial=1, worker=0, at_seconds=9.0)
+    journal.append(run, again, e.TrialFinished(trial=1, status="finished", value=0.95))
+    assert journal.runs()[0].trials == 1 and journal.state(run).trials[1].rows == []
+
+
 def test_a_live_run_is_summed_up_by_its_best_trial_so_far(journal, make):
     run = journal.create(make.started(controller="builtin"))
     [empty] = journal.runs()

@@ -28,6 +28,8 @@ SAVE_SECONDS = 30.0
 """How much training a kill may cost at the most, where a checkpoint is cheap to write."""
 SAVE_SHARE = 20.0
 """A checkpoint is written after at least so many times the seconds that the last one took."""
+LEAST_SECONDS = 5.0
+"""A training that is told to stop this close to its deadline leaves no checkpoint."""
 MEMORY_SHARE = 0.9
 
 
@@ -55,7 +57,7 @@ class Attempt:
         self._idle = 0
         self._began = self._saved_at = time.monotonic()
         self._spent_before = self._save_seconds = self._evaluating = 0.0
-        self._stopped = False
+        self._stopped = self._told_to_stop = False
         self.accumulation = max(1, math.ceil(how.batch_size / batch))
         per_epoch = max(1, math.ceil(math.ceil(len(network.rows) / batch) / self.accumulation))
         self.pace = Pace(steps=per_epoch * how.epochs, deadline=data.deadline)
@@ -101,9 +103,15 @@ class Attempt:
         return go_on and self.pace.progress(step) < 1.0
 
     def wants_checkpoint(self) -> bool:
-        """Say whether it is time to write a checkpoint."""
+        """Say whether it is time to write a checkpoint: now and then, and where the training was told to stop."""
+        if self._told_to_stop:
+            return self._affords_checkpoint()
         since = time.monotonic() - self._saved_at
         return not self._stopped and since >= max(SAVE_SECONDS, SAVE_SHARE * self._save_seconds)
+
+    def _affords_checkpoint(self) -> bool:
+        deadline = self.data.deadline
+        return deadline is None or deadline - time.monotonic() > 2 * self._save_seconds + LEAST_SECONDS
 
     def saving(self) -> None:
         """Note that a checkpoint begins to be written."""
@@ -147,6 +155,7 @@ class Attempt:
         self.pace.evaluated(took)
         self._evaluating += took
         go_on = self._log(step, score, {"train_loss": loss, "valid_loss": valid_loss, **self._speed(step)})
+        self._told_to_stop = not go_on and self.pace.progress(step) < 1.0
         self._stopped = not go_on or self._idle >= PATIENCE or (self.best_step == 0 and math.isnan(loss))
         return not self._stopped
 
