@@ -6,6 +6,7 @@ choices are numbers in ascending order counts as ordinal: it has neighbours, and
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,17 +101,11 @@ class Space:
             at[~np.isclose(at[:, parent, None], np.array(holds)[None, :]).any(axis=1), i] = math.nan
         return at
 
-    def uniform(self, count: int, rng: np.random.Generator) -> Vector:
-        """Draw points evenly: scrambled Sobol numbers (Owen, 1998)."""
-        from scipy.stats import qmc
-
-        if not self.ranges:
-            return np.zeros((1, 0))
-        size = 2 ** math.ceil(math.log2(max(count, 2)))
-        draws = qmc.Sobol(len(self.ranges), scramble=True, rng=rng).random(size)[:count]
-        width = np.where(self.levels > 0, self.levels, 1.0)
-        low = np.where(self.levels > 0, -0.5, 0.0)
-        return self.legal(low + draws * width)
+    def even(self, count: int, rng: np.random.Generator) -> Vector:
+        """Draw points evenly from the unit cube, each category as often as another."""
+        categories = self.levels > 0
+        low, width = np.where(categories, -0.5, 0.0), np.where(categories, self.levels, 1.0)
+        return self.legal(low + rng.random((count, len(self.ranges))) * width)
 
     def near(self, centres: Vector, count: int, rng: np.random.Generator) -> Vector:
         """Draw `count` neighbours of each centre: mostly one or two hyperparameters change, by steps of mixed sizes."""
@@ -152,7 +147,7 @@ def _ordinal(space: Range) -> bool:
     choices = space.choices
     if len(choices) < 3 or any(isinstance(c, bool | str) for c in choices):
         return False
-    return all(float(a) < float(b) for a, b in zip(choices, choices[1:], strict=False))
+    return all(float(a) < float(b) for a, b in itertools.pairwise(choices))
 
 
 def _on_grid(space: IntRange, at: Vector) -> Vector:

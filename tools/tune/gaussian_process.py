@@ -26,6 +26,7 @@ _NOISE = 0.02
 """Prior median of the noise's variance, in units of the amplitude."""
 _NOISE_SPREAD = 1.5
 _LEAST_NOISE = 1e-5
+MOST_WEIGHED = 80
 _STEPS = 25
 """Most steps of the fit: the prior's median is a good start, and the last digits of a length do not matter."""
 _PRIOR_TRIALS = 4.0
@@ -65,13 +66,23 @@ class Fit:
         return cross @ self.weights, self.amplitude * np.sqrt(variance)
 
 
-def fit(seen: Features, y: Vector, uncertain: Vector | None = None) -> Fit:
-    """Fit to values `y` (about of unit spread); `uncertain` are variances that single observations add to the noise."""
+def fit(seen: Features, y: Vector, extra: Vector) -> Fit:
+    """Fit to values `y` (about of unit spread); `extra` are variances that single observations add to the noise.
+
+    Lengths and noise come from at most `MOST_WEIGHED` observations, evenly spaced; all of them are predicted from.
+    """
+    lengths, noise = _likeliest(seen, y, extra)
+    return at_lengths(seen, y, extra, lengths, noise)
+
+
+def _likeliest(seen: Features, y: Vector, extra: Vector) -> tuple[Vector, float]:
     from scipy.optimize import minimize
 
     groups = int(seen.group.max()) + 1 if len(seen.group) else 0
+    if len(y) > MOST_WEIGHED:
+        some = np.linspace(0, len(y) - 1, MOST_WEIGHED).astype(int)
+        seen, y, extra = Features(seen.at[some], seen.group), y[some], extra[some]
     squares = _squares(seen, groups)
-    extra = np.zeros(len(y)) if uncertain is None else uncertain
     centre = _prior_centre(groups)
     spread = np.append(np.full(groups, _LENGTH_SPREAD), _NOISE_SPREAD)
 
@@ -82,7 +93,7 @@ def fit(seen: Features, y: Vector, uncertain: Vector | None = None) -> Fit:
 
     bounds = [(c - 4 * s, c + 4 * s) for c, s in zip(centre, spread, strict=True)]
     found: Any = minimize(objective, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
-    return at_lengths(seen, y, extra, np.exp(found.x[:-1]), float(np.exp(found.x[-1])))
+    return np.exp(found.x[:-1]), float(np.exp(found.x[-1]))
 
 
 def at_lengths(seen: Features, y: Vector, extra: Vector, lengths: Vector, noise: float) -> Fit:

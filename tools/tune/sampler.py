@@ -41,9 +41,8 @@ def warped(values: Vector) -> Vector:
     The scale is logarithmic beyond one spread below the median.
     """
     from scipy.special import ndtri
-    from scipy.stats import rankdata
 
-    scores: Vector = ndtri((rankdata(values) - 0.5) / len(values))
+    scores: Vector = ndtri((_ranks(values) - 0.5) / len(values))
     bounded = np.clip(values, -1e150, 1e150)
     middle = float(np.median(bounded))
     spread = max(1.48 * float(np.median(np.abs(bounded - middle))), (float(bounded.max()) - middle) / 3)
@@ -53,6 +52,12 @@ def warped(values: Vector) -> Vector:
     robust = np.where(robust < -1, -1 - np.log(np.maximum(-robust, 1.0)), robust)
     deviation = float(robust.std())
     return 0.5 * scores + 0.5 * (robust - robust.mean()) / deviation if deviation > 0 else scores
+
+
+def _ranks(values: Vector) -> Vector:
+    """Return ranks from 1, equal values at their mean rank."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - 0.5 * (count - 1))[place]
 
 
 class Sampler:
@@ -96,7 +101,7 @@ class Sampler:
     def _candidates(self, rng: np.random.Generator) -> Vector:
         listed = self.space.listed
         parts = [
-            listed if listed is not None else self.space.uniform(EVEN, rng),
+            listed if listed is not None else self.space.even(EVEN, rng),
             self.space.near(self.best, NEAR_EACH, rng),
         ]
         if self.transfer is not None:

@@ -44,14 +44,13 @@ class Suggestions(BaseModel):
     note: str = ""
 
 
-def suggest(state: RunState, models: Sequence[str], count: int, seed: int, cache: dict[str, Any]) -> list[Suggestion]:
+def suggest(state: RunState, models: Sequence[str], count: int, seed: int) -> list[Suggestion]:
     """Return up to `count` configurations to train next, none of which repeats a trial of this run or another one.
 
     First the defaults of the models, then a portfolio, then what the optimiser proposes for the model that promises
-    most per second. Fewer come back where the search spaces are exhausted. Same state and seed: same answer, whatever
-    the cache holds; it only saves time.
+    most per second. Fewer come back where the search spaces are exhausted. Same state and seed: same answer.
     """
-    search = _Search(state, models, seed, cache)
+    search = _Search(state, models, seed)
     found = [search.next() for _ in range(count)]
     return [s for s in found if s is not None]
 
@@ -59,8 +58,8 @@ def suggest(state: RunState, models: Sequence[str], count: int, seed: int, cache
 class _Search:
     """One call of `suggest`: the state, and what the call itself has suggested so far."""
 
-    def __init__(self, state: RunState, models: Sequence[str], seed: int, cache: dict[str, Any]) -> None:
-        self.state, self.seed, self.cache = state, seed, cache
+    def __init__(self, state: RunState, models: Sequence[str], seed: int) -> None:
+        self.state, self.seed = state, seed
         self.cards = [_searched(state, state.model_cards[m]) for m in dict.fromkeys(models) if m in state.model_cards]
         self.card = {c.name: c for c in self.cards}
         self.number = max(state.trials, default=0) + 1
@@ -207,6 +206,6 @@ def suggest_hyperparameters(arguments: SuggestArguments, context: Context) -> Su
     unknown = [m for m in models if m not in state.model_cards]
     if unknown:
         raise ToolError(f"no candidate model {unknown[0]!r}; candidates: {', '.join(state.model_cards)}")
-    found = suggest(state, models, arguments.count, state.request.seed, context.cache)
+    found = suggest(state, models, arguments.count, state.request.seed)
     note = "" if len(found) == arguments.count else "nothing else untried is left in these search spaces"
     return Suggestions(suggestions=tuple(found), note=note)

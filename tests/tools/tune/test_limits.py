@@ -71,7 +71,7 @@ def test_whatever_is_suggested_after_a_limit_keeps_it(limits: tuple[e.Limit, ...
     card = state.model_cards["boosting"]
     cache: dict[str, object] = {}
     for _ in range(12):
-        [found] = suggest(state, ["boosting"], 1, 0, cache)
+        [found] = suggest(state, ["boosting"], 1, 0)
         assert legal(card, found.hyperparameters), found
         assert legal(sim.BOOSTING, found.hyperparameters)
         sim.add(state, "boosting", found.hyperparameters, sim.objective("boosting", found.hyperparameters))
@@ -80,11 +80,11 @@ def test_whatever_is_suggested_after_a_limit_keeps_it(limits: tuple[e.Limit, ...
 def test_the_same_is_suggested_whatever_the_cache_learnt_before_the_limit() -> None:
     kept: dict[str, object] = {}
     state = busy()
-    suggest(state, ["boosting"], 2, 0, kept)
+    suggest(state, ["boosting"], 2, 0)
     change(state, RATE, PLAIN)
-    assert suggest(state, ["boosting"], 6, 0, kept) == suggest(state, ["boosting"], 6, 0, {})
+    assert suggest(state, ["boosting"], 6, 0) == suggest(state, ["boosting"], 6, 0)
     change(state)
-    assert suggest(state, ["boosting"], 6, 0, kept) == suggest(busy(), ["boosting"], 6, 0, {})
+    assert suggest(state, ["boosting"], 6, 0) == suggest(busy(), ["boosting"], 6, 0)
 
 
 def test_a_limit_changes_no_forecast_of_what_it_allows() -> None:
@@ -101,7 +101,7 @@ def test_a_model_whose_only_proposal_was_withdrawn_by_a_limit_begins_with_its_ne
     state.apply(e.TrialProposed(trial=2, model="boosting", hyperparameters=first, reason="", by="opening", seed=2))
     state.apply(e.TrialWithdrawn(trial=2))
     change(state, e.Limit(parameter="rate", high=0.005))
-    [found] = suggest(state, ["boosting"], 1, 0, {})
+    [found] = suggest(state, ["boosting"], 1, 0)
     assert found.hyperparameters == {**first, "rate": 0.005}
     assert "the default of boosting" in found.reason
 
@@ -112,7 +112,7 @@ def test_a_proposal_that_the_person_took_back_is_not_proposed_again() -> None:
     first = sim.BOOSTING.default()
     state.apply(e.TrialProposed(trial=2, model="boosting", hyperparameters=first, reason="", by="opening", seed=2))
     state.apply(e.TrialWithdrawn(trial=2))
-    assert [s.hyperparameters for s in suggest(state, ["boosting"], 1, 0, {})] != [first]
+    assert [s.hyperparameters for s in suggest(state, ["boosting"], 1, 0)] != [first]
 
 
 def test_values_outside_of_a_narrowed_range_have_places_of_their_own() -> None:
@@ -206,10 +206,10 @@ def test_what_is_too_large_is_neither_the_best_nor_what_others_are_measured_agai
 
 def test_a_model_that_is_always_too_large_is_not_searched_any_further() -> None:
     state = heavy()
-    assert "trees" in {s.model for s in suggest(state, ["trees", "boosting"], 8, 0, {})}
+    assert "trees" in {s.model for s in suggest(state, ["trees", "boosting"], 8, 0)}
     change(state, megabytes=1.0)
     cache: dict[str, object] = {}
-    found = suggest(state, ["trees", "boosting"], 8, 0, cache)
+    found = suggest(state, ["trees", "boosting"], 8, 0)
     assert [s.model for s in found].count("trees") <= 2
     values = [t.value for t in study_of(state, state.model_cards["trees"], cache).study.trials if t.value is not None]
     assert max(values) == -1e308

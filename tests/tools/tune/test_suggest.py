@@ -17,14 +17,14 @@ ALL = ("baseline", "boosting", "trees")
 
 
 def test_the_trivial_baseline_and_the_defaults_come_first_in_the_order_of_the_assignment():
-    found = suggest(started(), ALL, 3, 0, {})
+    found = suggest(started(), ALL, 3, 0)
     assert [s.model for s in found] == ["baseline", "boosting", "trees"]
     assert found[1].hyperparameters == BOOSTING.default()
 
 
 def test_cheap_defaults_come_first_when_time_is_short():
     state = started(seconds=2.0, cards=(TRIVIAL_CARD, TREES, BOOSTING, NEIGHBOURS))
-    found = suggest(state, ("trees", "boosting", "neighbours"), 3, 0, {})
+    found = suggest(state, ("trees", "boosting", "neighbours"), 3, 0)
     assert found[-1].model == "trees"
 
 
@@ -46,8 +46,8 @@ def test_a_rebuilt_search_goes_on_as_the_uninterrupted_one():
     cache: dict[str, object] = {}
     warm, cold = started(), started()
     for _ in range(24):
-        one = suggest(warm, ALL, 1, 7, cache)[0]
-        other = suggest(cold, ALL, 1, 7, {})[0]
+        one = suggest(warm, ALL, 1, 7)[0]
+        other = suggest(cold, ALL, 1, 7)[0]
         assert one == other
         for state in (warm, cold):
             add(state, one.model, one.hyperparameters, objective(one.model, one.hyperparameters))
@@ -56,17 +56,17 @@ def test_a_rebuilt_search_goes_on_as_the_uninterrupted_one():
 def test_running_and_waiting_trials_are_told_and_closed_the_same_way_when_rebuilt():
     cache: dict[str, object] = {}
     state = play(started(), ALL, 12)
-    suggest(state, ALL, 1, 0, cache)
+    suggest(state, ALL, 1, 0)
     number = add(state, "boosting", {**BOOSTING.default(), "rate": 0.2}, None)
-    first = suggest(state, ALL, 2, 0, cache)
-    assert first == suggest(state, ALL, 2, 0, {})
+    first = suggest(state, ALL, 2, 0)
+    assert first == suggest(state, ALL, 2, 0)
     state.apply(e.TrialFinished(trial=number, status="finished", value=0.7, folds=(0.7,), complete=True, seconds=1.0))
-    assert suggest(state, ALL, 2, 0, cache) == suggest(state, ALL, 2, 0, {})
+    assert suggest(state, ALL, 2, 0) == suggest(state, ALL, 2, 0)
 
 
 def test_the_same_state_is_left_as_it_was_and_answers_the_same_twice():
     state, cache = play(started(), ALL, 15), {}
-    assert suggest(state, ALL, 4, 1, cache) == suggest(state, ALL, 4, 1, cache)
+    assert suggest(state, ALL, 4, 1) == suggest(state, ALL, 4, 1)
 
 
 def test_the_search_beats_chance_on_a_smooth_objective():
@@ -91,17 +91,17 @@ def test_an_exhausted_space_gives_fewer_suggestions_and_never_fails():
     )  # fmt: skip
     state = started(cards=(TRIVIAL_CARD, tiny))
     for _ in range(9):
-        for s in suggest(state, ("baseline", "tiny"), 1, 0, {}):
+        for s in suggest(state, ("baseline", "tiny"), 1, 0):
             add(state, s.model, s.hyperparameters, 0.6)
     assert len(state.trials) == 6
-    assert suggest(state, ("baseline", "tiny"), 4, 0, {}) == []
+    assert suggest(state, ("baseline", "tiny"), 4, 0) == []
 
 
 def test_a_failed_or_skipped_trial_is_not_suggested_again():
     state = play(started(), ALL, 8)
     bad = {**BOOSTING.default(), "rate": 0.3}
     add(state, "boosting", bad, None, status="failed")
-    found = suggest(state, ("boosting",), 16, 0, {})
+    found = suggest(state, ("boosting",), 16, 0)
     at = encode(BOOSTING, bad)[None, :]
     assert not any(repeats(BOOSTING, encode(BOOSTING, s.hyperparameters), at) for s in found)
 
@@ -138,7 +138,7 @@ def test_experience_of_another_version_of_the_card_is_ignored():
         best=0.9, seconds=1, rows=100, columns=5, distance=0.1,
     )  # fmt: skip
     state.apply(e.ExperienceFound(trials=(odd,)))
-    assert len(suggest(state, ALL, 6, 0, {})) == 6
+    assert len(suggest(state, ALL, 6, 0)) == 6
 
 
 def test_every_shipped_portfolio_is_legal_for_its_shipped_card():
