@@ -2,7 +2,7 @@
 
 The layout is that of Bayesmark's description (Turner et al., 2021) as LLAMBO used it (Liu et al., 2024): a folder with
 `SET_train.csv.gz` (columns x0..., target y), `search_spaces.json`, `init/MODEL.json` and `bounds.json`. Scores are such
-that more is better: mean accuracy, or minus the mean squared error of a standardised target, over five folds.
+that more is better: mean accuracy over five folds, or minus the root of the mean squared error of a standardised target.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Task:
         return float(value) / len(self.table.x) if isinstance(value, int) and self.space[name][0] == "float" else value
 
     def score(self, configuration: Mapping[str, Scalar], seed: int) -> float:
-        """Return the mean score over the folds; NaN where scikit-learn refuses the configuration."""
+        """Return the mean accuracy over the folds, or minus the root of the mean squared error; NaN for a failure."""
         from sklearn.model_selection import cross_val_score
 
         np.random.seed(seed)
@@ -108,7 +108,8 @@ class Task:
         scoring = "neg_mean_squared_error" if self.table.regression else "accuracy"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return float(cross_val_score(estimator, self.table.x, self.table.y, scoring=scoring, cv=FOLDS).mean())
+            mean = float(cross_val_score(estimator, self.table.x, self.table.y, scoring=scoring, cv=FOLDS).mean())
+        return -math.sqrt(-mean) if self.table.regression else mean
 
 
 def _estimator(model: str, regression: bool, configuration: Mapping[str, Scalar]) -> Any:
@@ -160,13 +161,24 @@ def read_table(file: Path, regression: bool) -> Table:
     return Table(file.name.removesuffix("_train.csv.gz"), x, y, regression)
 
 
-def remembered(task: Task, seed: int, kept: dict[str, float]) -> Callable[[Hyperparameters], float]:
-    """Return the task's score as a function that keeps what it computed."""
+def remembering(task: Task, seed: int, folder: Path | None) -> Callable[[Hyperparameters], float]:
+    """Return the task's score as a function; with a folder, it keeps there what it computed."""
+    import sklearn
+
+    parts = json.dumps([task.name, dict(task.space), sklearn.__version__, seed], sort_keys=True).encode()
+    digest = hashlib.sha256(parts + task.table.x.tobytes() + task.table.y.tobytes()).hexdigest()[:16]
+    file = folder / f"{task.table.name}-{task.model}-{digest}.jsonl" if folder else None
+    lines = file.read_text("utf-8").splitlines() if file and file.is_file() else []
+    kept: dict[str, float] = dict(json.loads(line) for line in lines)
 
     def score(configuration: Hyperparameters) -> float:
-        key = f"{task.name} {seed} {json.dumps(configuration, sort_keys=True)}"
+        key = json.dumps(configuration, sort_keys=True)
         if key not in kept:
             kept[key] = task.score(configuration, seed)
+            if file:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps([key, kept[key]]) + "\n")
         return kept[key]
 
     return score

@@ -1,10 +1,11 @@
 """Optimisers by one protocol, ask and tell: the product's suggestions over a run's state, Optuna's samplers, chance.
 
-All search the same Model Card. Of categories whose choices are numbers in order, Optuna is given the place in that order.
+All search the same Model Card. Of categories whose choices are numbers in order, Optuna is given the place in it.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -57,7 +58,7 @@ class Product:
             trial=number, model=self.card.name, hyperparameters=configuration, reason="", by="benchmark", seed=number
         )
         self.state.apply(proposed)
-        failed, own = value != value, self.state.need_metric().sign * value
+        failed, own = math.isnan(value), self.state.need_metric().sign * value
         ended = e.TrialFinished(
             trial=number,
             status="failed" if failed else "finished",
@@ -96,7 +97,7 @@ class Optuna:
         import optuna
 
         states, spaces = optuna.trial.TrialState, self.card.search_space
-        failed = value != value
+        failed = math.isnan(value)
         asked, self.asked = getattr(self, "asked", None), None
         if asked is not None:
             self.study.tell(asked, None if failed else value, state=states.FAIL if failed else None)

