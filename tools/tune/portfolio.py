@@ -12,7 +12,7 @@ from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.tune.candidates import Space
-from automl_gpt.tools.tune.space import Vector, decode, encode, repeats
+from automl_gpt.tools.tune.space import decode, matrix, repeats
 from automl_gpt.tools.tune.transfer import complementary, past_sets
 
 FILE = Path(__file__).with_name("portfolio.yaml")
@@ -51,8 +51,13 @@ def learnt(state: RunState, card: ModelCard) -> list[Hyperparameters]:
     return [decode(card, at) for at in chosen]
 
 
-def portfolio(state: RunState, card: ModelCard, tried: Vector) -> list[tuple[Hyperparameters, str]]:
-    """Return what of the portfolio is untried, each with its reason; configurations learnt come before shipped ones."""
-    named = [(c, "worked best on similar data") for c in learnt(state, card)]
+def portfolio(state: RunState, card: ModelCard) -> list[tuple[Hyperparameters, str]]:
+    """Return the model's portfolio with reasons: the default, then what near data taught, then the shipped ones.
+
+    None repeats an earlier one of the list.
+    """
+    named = [(card.default(), f"the default of {card.name}")]
+    named += [(c, "complements the default on similar data") for c in learnt(state, card)]
     named += [(c, f"complements {card.name}'s default") for c in shipped(card, state.need_metric().name)]
-    return [(c, why) for c, why in named if not repeats(card, encode(card, c), tried)]
+    at = matrix(card, [c for c, _ in named])
+    return [entry for i, entry in enumerate(named) if not repeats(card, at[i], at[:i])]

@@ -23,6 +23,8 @@ from automl_gpt.tools.tune.sampler import Sampler
 from automl_gpt.tools.tune.space import Vector, decode, encode, matrix, points, random_point, repeats, without_inert
 from automl_gpt.tools.tune.transfer import past_sets
 
+DEPTH = (4, 3, 3, 2)
+"""How many configurations of its portfolio, the default among them, the best model is given, the second, and so on."""
 PATIENCE = 0.5
 """Gain is weighed against seconds to this power within a model; where trials are limited too, they hardly matter."""
 
@@ -67,6 +69,7 @@ class _Search:
         self.tried = {c.name: self._tried(c) for c in self.cards}
         self.begun = {t.model for t in state.ordered() if not t.withdrawn}
         self.spent: set[str] = set()
+        self.portfolios: dict[str, list[tuple[Hyperparameters, str]]] = {}
         self.samplers: dict[str, Sampler | None] = {}
         self.standings = standings(state, [c for c in self.cards if c.name != TRIVIAL])
 
@@ -104,14 +107,27 @@ class _Search:
         ranked = sorted(self.standings, key=lambda s: -s.best)
         for place, standing in enumerate(ranked):
             card = self.card[standing.model]
-            depth = 1 + (3 if place == 0 else 2 if place < 3 else 1)
-            if standing.model in hopeless or len(self.tried[card.name]) >= depth:
+            depth = DEPTH[min(place, len(DEPTH) - 1)]
+            if standing.model in hopeless:
                 continue
-            for configuration, why in portfolio(self.state, card, self.tried[card.name])[:1]:
+            for configuration, why in self._entries(card)[:depth]:
                 values, note = in_time(self.state, card, configuration, seconds_left(self.state))
-                if self._new(card, values):
+                if self._new(card, values) and (values == configuration or not self._quickened(card, configuration)):
                     return Suggestion(model=card.name, hyperparameters=values, reason=why + note)
         return None
+
+    def _entries(self, card: ModelCard) -> list[tuple[Hyperparameters, str]]:
+        """Return the model's portfolio, its default first, each configuration with its reason."""
+        if card.name not in self.portfolios:
+            self.portfolios[card.name] = portfolio(self.state, card)
+        return self.portfolios[card.name]
+
+    def _quickened(self, card: ModelCard, configuration: Hyperparameters) -> bool:
+        """Say whether the configuration was tried but for what makes a fit quicker."""
+        quick = {card.resources.faster_with, card.resources.slower_with}
+        rest = [i for i, name in enumerate(card.search_space) if name not in quick]
+        at, tried = encode(card, configuration)[rest], self.tried[card.name][:, rest]
+        return repeats(card, at, tried)
 
     def _search(self) -> Suggestion | None:
         while True:
