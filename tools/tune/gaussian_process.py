@@ -100,7 +100,7 @@ def at_lengths(seen: Features, y: Vector, extra: Vector, lengths: Vector, noise:
     """Condition on observations with given lengths and noise."""
     k = _LEVEL + _matern(_apart(seen.at, seen.at, lengths[seen.group]))[0]
     k[np.diag_indices_from(k)] += noise + _LEAST_NOISE + extra
-    root = np.linalg.cholesky(k)
+    root: Any = np.linalg.cholesky(k)
     weights = _solve(root, y)
     energy = _PRIOR_TRIALS + float(y @ weights)
     return Fit(seen, lengths, noise, root, weights, math.sqrt(energy / (_PRIOR_TRIALS + len(y))))
@@ -141,7 +141,7 @@ def _evidence(squares: Vector, y: Vector, extra: Vector, at: Vector) -> tuple[fl
     kernel, slope = _matern(np.tensordot(inverse_squares, squares, axes=1))
     k = _LEVEL + kernel
     k[np.diag_indices_from(k)] += noise + _LEAST_NOISE + extra
-    root = np.linalg.cholesky(k)
+    root: Any = np.linalg.cholesky(k)
     inverse = _solve(root, np.eye(len(y)))
     weights = inverse @ y
     count = _PRIOR_TRIALS + len(y)

@@ -24,7 +24,8 @@ from automl_gpt.tools.tune.space import Vector, decode, encode, matrix, points, 
 from automl_gpt.tools.tune.transfer import past_sets
 
 DEPTH = (4, 3, 3, 2)
-"""How many configurations of its portfolio, the default among them, the best model is given, the second, and so on."""
+"""How many configurations the best model, the second, and so on begin with: the default, then the portfolio. A model
+that was begun otherwise, by a person or a language model, is given the default and goes on with the search."""
 PATIENCE = 0.5
 """Gain is weighed against seconds to this power within a model; where trials are limited too, they hardly matter."""
 
@@ -107,20 +108,21 @@ class _Search:
         ranked = sorted(self.standings, key=lambda s: -s.best)
         for place, standing in enumerate(ranked):
             card = self.card[standing.model]
-            depth = DEPTH[min(place, len(DEPTH) - 1)]
             if standing.model in hopeless:
                 continue
-            for configuration, why in self._entries(card)[:depth]:
+            for configuration, why in self._entries(card, DEPTH[min(place, len(DEPTH) - 1)]):
                 values, note = in_time(self.state, card, configuration, seconds_left(self.state))
                 if self._new(card, values) and (values == configuration or not self._quickened(card, configuration)):
                     return Suggestion(model=card.name, hyperparameters=values, reason=why + note)
         return None
 
-    def _entries(self, card: ModelCard) -> list[tuple[Hyperparameters, str]]:
-        """Return the model's portfolio, its default first, each configuration with its reason."""
+    def _entries(self, card: ModelCard, depth: int) -> list[tuple[Hyperparameters, str]]:
+        """Return what the model begins with, each configuration with its reason; later on, its default alone."""
+        if len(self.tried[card.name]) >= depth:
+            return [(card.default(), f"the default of {card.name}")]
         if card.name not in self.portfolios:
             self.portfolios[card.name] = portfolio(self.state, card)
-        return self.portfolios[card.name]
+        return self.portfolios[card.name][:depth]
 
     def _quickened(self, card: ModelCard, configuration: Hyperparameters) -> bool:
         """Say whether the configuration was tried but for what makes a fit quicker."""

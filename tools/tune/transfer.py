@@ -31,6 +31,8 @@ MOST_CANDIDATES = 300
 _LENGTH = 0.35
 """Length for one hyperparameter on the unit interval; times the root of their number."""
 _NOISE = 0.05
+MOST_AGREEMENT = 12
+"""How many observations agreement counts for at the most."""
 _FADING = 0.3
 """Distance at which a data set counts a fraction 1/e less."""
 _WORST = -0.5
@@ -79,7 +81,7 @@ class Transfer:
             pairs = truth != 0
             right = (np.sign(said[:, i] - said[:, j]) == truth)[:, pairs].sum(axis=1)
             share = (right + 1) / (pairs.sum() + 2)
-            near = near * np.exp(min(len(values), 12) * (share - share.max()))
+            near = near * np.exp(min(len(values), MOST_AGREEMENT) * (share - share.max()))
         return near / near.sum()
 
     def configurations(self) -> Vector:

@@ -14,10 +14,11 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.limits import check_limit, check_limits, delivery_limits, limited, with_limit
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.tune.allowed import best_deliverable, deliverable
+from automl_gpt.tools.tune.candidates import Space
 from automl_gpt.tools.tune.forecast import forecast, verdict
 from automl_gpt.tools.tune.observed import FAILED, observed
 from automl_gpt.tools.tune.portfolio import learnt
-from automl_gpt.tools.tune.space import decode, encode, legal, neighbour, repeats, value_at
+from automl_gpt.tools.tune.space import decode, encode, legal, repeats, value_at
 from automl_gpt.tools.tune.stopping import make_stop_rule
 from automl_gpt.tools.tune.suggest import suggest
 from tests.tools.tune import simulated as sim
@@ -125,10 +126,9 @@ def test_values_outside_of_a_narrowed_range_have_places_of_their_own() -> None:
 
 def test_a_neighbour_of_a_best_outside_of_the_range_is_inside() -> None:
     card = change(sim.started(), RATE, PLAIN, e.Limit(parameter="depth", low=4, high=5)).model_cards["boosting"]
-    rng = np.random.default_rng(0)
     centre = {"rate": 0.9, "depth": 12, "mode": "drop", "drop": 0.4, "rounds": 100}
-    for _ in range(200):
-        assert legal(card, neighbour(card, centre, rng, 0.15))
+    for at in Space(card).near(encode(card, centre)[None, :], 200, np.random.default_rng(0)):
+        assert legal(card, decode(card, at))
     assert legal(card, decode(card, encode(card, centre)))
 
 
