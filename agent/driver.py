@@ -166,7 +166,8 @@ class Driver:
     def _remember(self) -> Iterator[e.Event]:
         profile, metric = self.state.need_profile(), self.state.need_metric()
         past = self.live.journal.experience(profile.task, metric.name, self.state.run)
-        others = [trial for trial in past if trial.fingerprint != profile.fingerprint]
+        candidates = self.state.model_cards
+        others = [t for t in past if t.fingerprint != profile.fingerprint and t.model in candidates]
         near = similar(profile.meta, others, EXPERIENCE_LIMIT)
         yield from self.live.record(e.ExperienceFound(trials=tuple(near)))
 

@@ -11,7 +11,9 @@ from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.process.machine import cores, device
 from automl_gpt.tools.tune.allowed import whole_cards
-from automl_gpt.tools.tune.space import encode, matrix, squared_distances
+from automl_gpt.tools.tune.candidates import Space
+from automl_gpt.tools.tune.gaussian_process import at_lengths
+from automl_gpt.tools.tune.space import Vector, decode, encode, matrix, squared_distances
 from automl_gpt.tools.tune.surrogate import Observations, smooth
 
 STEP_NAMES = (
@@ -28,6 +30,8 @@ ACCELERATORS = {"cuda": 30.0, "mps": 5.0}
 """How much faster than with one thread a network trains on an accelerator, until trials of the run show it."""
 MOST = 60
 """How many earlier trials a correction looks at."""
+_SMOOTH = 0.7
+"""Length of the seconds' process for one hyperparameter on the unit interval; times the root of their number."""
 
 
 def card_seconds(state: RunState, card: ModelCard) -> float:
@@ -78,6 +82,28 @@ def expected_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperpar
 
     correction = _corrected(state, card, hyperparameters, ended, ratio)
     return base * math.exp(min(max(correction, -6.0), 6.0))
+
+
+def log_seconds(state: RunState, card: ModelCard) -> Callable[[Vector], Vector]:
+    """Return a function of coordinates, shape (configurations, hyperparameters): the logarithm of expected seconds.
+
+    It is made once and asked for many configurations: the plan, corrected by a Gaussian process of this model's trials.
+    """
+    space, ended = Space(card), [t for t in _measured(state) if t.model == card.name and t.complete]
+
+    def planned(configurations: Sequence[Hyperparameters]) -> Vector:
+        return np.log([planned_seconds(state, card, c) for c in configurations])
+
+    if not ended:
+        return lambda at: planned([decode(card, x) for x in at])
+    took = np.log([max(t.end.seconds if t.end else 0.0, 1e-3) for t in ended])
+    configurations = [t.hyperparameters for t in ended]
+    beyond = took - planned(configurations)
+    level, width = float(np.median(beyond)), max(len(space.free), 1)
+    lengths = np.full(width, _SMOOTH * math.sqrt(width))
+    seen = space.features(matrix(card, configurations))
+    process = at_lengths(seen, beyond - level, np.zeros(len(ended)), lengths, 0.1)
+    return lambda at: planned([decode(card, x) for x in at]) + level + process.mean(space.features(at))
 
 
 def expected_megabytes(state: RunState, card: ModelCard) -> float:

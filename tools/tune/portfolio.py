@@ -6,17 +6,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import RunState
-from automl_gpt.tools.tune.scale import normalised
-from automl_gpt.tools.tune.space import Vector, encode, legal, repeats
+from automl_gpt.tools.tune.candidates import Space
+from automl_gpt.tools.tune.space import decode, matrix, repeats
+from automl_gpt.tools.tune.transfer import complementary, past_sets
 
 FILE = Path(__file__).with_name("portfolio.yaml")
-FROM_EXPERIENCE = 2
+FROM_EXPERIENCE = 4
 """How many configurations per model come from similar data."""
-NEAR = 0.6
-"""Data farther away than this teach no configuration."""
 
 
 @cache
@@ -40,21 +41,23 @@ def shipped(card: ModelCard, metric: str) -> list[Hyperparameters]:
 
 
 def learnt(state: RunState, card: ModelCard) -> list[Hyperparameters]:
-    """Return the best configurations of near data, at most one for each data set, best and nearest first."""
-    best: dict[str, tuple[float, Hyperparameters]] = {}
-    for past in state.experience or ():
-        share = normalised(past.value, past.baseline, past.best)
-        if past.model != card.name or past.distance > NEAR or share is None or not legal(card, past.hyperparameters):
-            continue
-        worth = share - past.distance
-        if past.data not in best or worth > best[past.data][0]:
-            best[past.data] = worth, past.hyperparameters
-    ranked = sorted(best.values(), key=lambda pair: -pair[0])
-    return [configuration for _, configuration in ranked[:FROM_EXPERIENCE]]
+    """Return configurations of near data that complement each other, in the order in which they should be tried."""
+    space = Space(card)
+    transfer = past_sets(space, state.experience or ())
+    if transfer is None:
+        return []
+    none = np.zeros((0, len(card.search_space)))
+    chosen = complementary(transfer, transfer.weights(none, np.zeros(0)), none, FROM_EXPERIENCE)
+    return [decode(card, at) for at in chosen]
 
 
-def portfolio(state: RunState, card: ModelCard, tried: Vector) -> list[tuple[Hyperparameters, str]]:
-    """Return what of the portfolio is untried, each with its reason; configurations learnt come before shipped ones."""
-    named = [(c, "worked best on similar data") for c in learnt(state, card)]
+def portfolio(state: RunState, card: ModelCard) -> list[tuple[Hyperparameters, str]]:
+    """Return the model's portfolio with reasons: the default, then what near data taught, then the shipped ones.
+
+    None repeats an earlier one of the list.
+    """
+    named = [(card.default(), f"the default of {card.name}")]
+    named += [(c, "complements the default on similar data") for c in learnt(state, card)]
     named += [(c, f"complements {card.name}'s default") for c in shipped(card, state.need_metric().name)]
-    return [(c, why) for c, why in named if not repeats(card, encode(card, c), tried)]
+    at = matrix(card, [c for c, _ in named])
+    return [entry for i, entry in enumerate(named) if not repeats(card, at[i], at[:i])]

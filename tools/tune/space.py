@@ -1,4 +1,4 @@
-"""A Model Card's search space as a unit cube: scale, distance, neighbours, random points, and all points where few.
+"""A Model Card's search space as a unit cube: scale, distance, random points, and all points where few.
 
 Each hyperparameter is one coordinate: numbers from 0 (low) to 1 (high), on their logarithm where the card says so;
 categories by their position; NaN where a hyperparameter is inactive.
@@ -92,32 +92,6 @@ def random_point(card: ModelCard, rng: np.random.Generator) -> Hyperparameters:
     """Draw a configuration uniformly from the unit cube."""
     draw = [rng.uniform(0, 1 if _numeric(s) else _levels(s)) for s in card.search_space.values()]
     return decode(card, np.array(draw, dtype=float))
-
-
-def neighbour(card: ModelCard, centre: Mapping[str, Scalar], rng: np.random.Generator, width: float) -> Hyperparameters:
-    """Draw a configuration near another: each hyperparameter moves with probability a half, by `width` on average.
-
-    A centre outside the card's ranges counts as the nearest place inside.
-    """
-    at, names = _inside(card, encode(card, centre)), list(card.search_space)
-    moves = rng.random(len(names)) < 0.5
-    if names and not moves.any():
-        moves[rng.integers(len(names))] = True
-    for i, space in enumerate(card.search_space.values()):
-        if not moves[i] or math.isnan(at[i]):
-            continue
-        if _numeric(space):
-            step = at[i] + rng.normal(0, width)
-            at[i] = -step if step < 0 else 2 - step if step > 1 else step
-        elif rng.random() < 0.5:
-            at[i] = rng.integers(_levels(space))
-    return decode(card, at)
-
-
-def _inside(card: ModelCard, at: Vector) -> Vector:
-    """Return the nearest coordinates within the ranges; a category that is not there any more becomes the default."""
-    numeric = np.array([_numeric(space) for space in card.search_space.values()], dtype=bool)
-    return np.where(numeric, np.clip(at, 0.0, 1.0), np.where(at < 0, math.nan, at))
 
 
 def points(card: ModelCard) -> list[Hyperparameters] | None:

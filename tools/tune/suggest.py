@@ -1,8 +1,8 @@
-"""Which model with which hyperparameters to train next. The search state is Optuna's, one study per Model Card."""
+"""Which model with which hyperparameters to train next. The search is a Gaussian process's, one per Model Card."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,22 @@ from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.base import Context, tool
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
-from automl_gpt.tools.tune.allowed import deliverable
+from automl_gpt.tools.tune.candidates import Space
 from automl_gpt.tools.tune.choice import by_cost, choose, standings
-from automl_gpt.tools.tune.cost import seconds_left
+from automl_gpt.tools.tune.cost import log_seconds, seconds_left
 from automl_gpt.tools.tune.current import current_state
 from automl_gpt.tools.tune.hurry import in_time
+from automl_gpt.tools.tune.observed import observed
 from automl_gpt.tools.tune.portfolio import portfolio
-from automl_gpt.tools.tune.scale import scored
-from automl_gpt.tools.tune.space import encode, matrix, neighbour, points, random_point, repeats, without_inert
-from automl_gpt.tools.tune.study import ModelStudy, ask, forget, hold, study_of
+from automl_gpt.tools.tune.sampler import Sampler
+from automl_gpt.tools.tune.space import Vector, decode, encode, matrix, points, random_point, repeats, without_inert
+from automl_gpt.tools.tune.transfer import past_sets
 
-DRAWS = 8
-"""How often the sampler is asked for a configuration that repeats none, before chance decides."""
-NEIGHBOUR_EVERY = 2
-"""One in this many draws is a neighbour of the model's best configuration instead of the sampler's."""
+DEPTH = (4, 3, 3, 2)
+"""How many configurations the best model, the second, and so on begin with: the default, then the portfolio. A model
+that was begun otherwise, by a person or a language model, is given the default and goes on with the search."""
+PATIENCE = 0.5
+"""Gain is weighed against seconds to this power within a model; where trials are limited too, they hardly matter."""
 
 
 class Suggestion(BaseModel):
@@ -45,26 +47,22 @@ class Suggestions(BaseModel):
     note: str = ""
 
 
-def suggest(state: RunState, models: Sequence[str], count: int, seed: int, cache: dict[str, Any]) -> list[Suggestion]:
+def suggest(state: RunState, models: Sequence[str], count: int, seed: int) -> list[Suggestion]:
     """Return up to `count` configurations to train next, none of which repeats a trial of this run or another one.
 
     First the defaults of the models, then a portfolio, then what the optimiser proposes for the model that promises
-    most per second. Fewer come back where the search spaces are exhausted. Same state and seed: same answer, whatever
-    the cache holds; it only saves time.
+    most per second. Fewer come back where the search spaces are exhausted. Same state and seed: same answer.
     """
-    search = _Search(state, models, seed, cache)
-    try:
-        found = [search.next() for _ in range(count)]
-    finally:
-        search.close()
+    search = _Search(state, models, seed)
+    found = [search.next() for _ in range(count)]
     return [s for s in found if s is not None]
 
 
 class _Search:
     """One call of `suggest`: the state, and what the call itself has suggested so far."""
 
-    def __init__(self, state: RunState, models: Sequence[str], seed: int, cache: dict[str, Any]) -> None:
-        self.state, self.seed, self.cache = state, seed, cache
+    def __init__(self, state: RunState, models: Sequence[str], seed: int) -> None:
+        self.state, self.seed = state, seed
         self.cards = [_searched(state, state.model_cards[m]) for m in dict.fromkeys(models) if m in state.model_cards]
         self.card = {c.name: c for c in self.cards}
         self.number = max(state.trials, default=0) + 1
@@ -72,7 +70,8 @@ class _Search:
         self.tried = {c.name: self._tried(c) for c in self.cards}
         self.begun = {t.model for t in state.ordered() if not t.withdrawn}
         self.spent: set[str] = set()
-        self.held: list[tuple[ModelStudy, int]] = []
+        self.portfolios: dict[str, list[tuple[Hyperparameters, str]]] = {}
+        self.samplers: dict[str, Sampler | None] = {}
         self.standings = standings(state, [c for c in self.cards if c.name != TRIVIAL])
 
     def next(self) -> Suggestion | None:
@@ -86,11 +85,6 @@ class _Search:
             self.begun.add(card.name)
             self.number += 1
         return found
-
-    def close(self) -> None:
-        """Leave the studies as the state tells them."""
-        for study, number in self.held:
-            forget(study, [number])
 
     def _tried(self, card: ModelCard) -> Any:
         return matrix(card, [t.hyperparameters for t in self.state.ordered() if t.model == card.name])
@@ -114,14 +108,28 @@ class _Search:
         ranked = sorted(self.standings, key=lambda s: -s.best)
         for place, standing in enumerate(ranked):
             card = self.card[standing.model]
-            depth = 1 + (3 if place == 0 else 2 if place < 3 else 1)
-            if standing.model in hopeless or len(self.tried[card.name]) >= depth:
+            if standing.model in hopeless:
                 continue
-            for configuration, why in portfolio(self.state, card, self.tried[card.name])[:1]:
+            for configuration, why in self._entries(card, DEPTH[min(place, len(DEPTH) - 1)]):
                 values, note = in_time(self.state, card, configuration, seconds_left(self.state))
-                if self._new(card, values):
+                if self._new(card, values) and (values == configuration or not self._quickened(card, configuration)):
                     return Suggestion(model=card.name, hyperparameters=values, reason=why + note)
         return None
+
+    def _entries(self, card: ModelCard, depth: int) -> list[tuple[Hyperparameters, str]]:
+        """Return what the model begins with, each configuration with its reason; later on, its default alone."""
+        if len(self.tried[card.name]) >= depth:
+            return [(card.default(), f"the default of {card.name}")]
+        if card.name not in self.portfolios:
+            self.portfolios[card.name] = portfolio(self.state, card)
+        return self.portfolios[card.name][:depth]
+
+    def _quickened(self, card: ModelCard, configuration: Hyperparameters) -> bool:
+        """Say whether the configuration was tried but for what makes a fit quicker."""
+        quick = {card.resources.faster_with, card.resources.slower_with}
+        rest = [i for i, name in enumerate(card.search_space) if name not in quick]
+        at, tried = encode(card, configuration)[rest], self.tried[card.name][:, rest]
+        return repeats(card, at, tried)
 
     def _search(self) -> Suggestion | None:
         while True:
@@ -140,26 +148,15 @@ class _Search:
     def _draw(self, card: ModelCard) -> Suggestion | None:
         """Draw a configuration that repeats none; None where the space is exhausted."""
         rng = np.random.default_rng([self.seed & 0xFFFFFFFF, self.number])
-        centre = self._best(card)
-        study = study_of(self.state, card, self.cache)
-        if centre is not None and self.number % NEIGHBOUR_EVERY == 0:
-            for _ in range(DRAWS):
-                configuration = neighbour(card, centre, rng, 0.15)
-                if self._new(card, configuration):
-                    self._hold(study, card, configuration)
-                    return self._suggestion(card, configuration, "near the model's best")
-        for _ in range(DRAWS):
-            asked, number = ask(study, card, int(rng.integers(2**31)))
-            configuration, note = self._in_time(card, asked)
-            if self._new(card, configuration):
-                if note:
-                    forget(study, [number])
-                    self._hold(study, card, configuration)
-                else:
-                    self.held.append((study, number))
-                return self._suggestion(card, configuration, f"proposed by the optimiser (TPE){note}")
-            forget(study, [number])
-        return self._leftover(card, rng, study)
+        sampler = self._sampler(card)
+        if sampler is not None:
+            at = sampler.propose(self.tried[card.name], rng, self._log_cost(card))
+            found = None if at is None else self._in_time(card, decode(card, at))
+            if found is not None and self._new(card, found[0]):
+                return self._suggestion(
+                    card, found[0], f"promises the most by a Gaussian process of the trials{found[1]}"
+                )
+        return self._leftover(card, rng)
 
     def _in_time(self, card: ModelCard, asked: Hyperparameters) -> tuple[Hyperparameters, str]:
         """Shorten what would take too much of the time, where the card says that fewer passes do."""
@@ -167,25 +164,38 @@ class _Search:
             return asked, ""
         return in_time(self.state, card, asked, seconds_left(self.state))
 
-    def _leftover(self, card: ModelCard, rng: np.random.Generator, study: ModelStudy) -> Suggestion | None:
+    def _sampler(self, card: ModelCard) -> Sampler | None:
+        """Return the model's sampler, as it stands after what this call suggested; None before the first score."""
+        if card.name not in self.samplers:
+            mine = [t for t in self.state.ordered() if t.model == card.name]
+            seen, waiting = observed(self.state, card, mine)
+            space = Space(card)
+            near = past_sets(space, self.state.experience or ())
+            self.samplers[card.name] = Sampler(space, seen, waiting, near) if len(seen) else None
+        return self.samplers[card.name]
+
+    def _log_cost(self, card: ModelCard) -> Callable[[Vector], Vector] | None:
+        """Return what the logarithm of the gain loses by longer trials; None where time is not limited.
+
+        Without a time limit seconds don't count at all: they differ from run to run, and decisions must not.
+        """
+        budget = self.state.request.budget
+        if budget.seconds is None:
+            return None
+        patience = PATIENCE if budget.trials is None else 0.2 * PATIENCE
+        seconds = log_seconds(self.state, card)
+        return lambda at: patience * seconds(at)
+
+    def _leftover(self, card: ModelCard, rng: np.random.Generator) -> Suggestion | None:
         """Look for any untried configuration: at random, and through the whole space where it is small."""
         for candidates in ((random_point(card, rng) for _ in range(30)), points(card) or ()):
             for configuration in candidates:
                 if self._new(card, configuration):
-                    self._hold(study, card, configuration)
-                    return self._suggestion(card, configuration, "one of the few that are left untried")
+                    return self._suggestion(card, configuration, "untried so far")
         return None
-
-    def _hold(self, study: ModelStudy, card: ModelCard, configuration: Hyperparameters) -> None:
-        self.held.append((study, hold(study, card, configuration)))
 
     def _new(self, card: ModelCard, configuration: Hyperparameters) -> bool:
         return not repeats(card, encode(card, configuration), self.tried[card.name])
-
-    def _best(self, card: ModelCard) -> Hyperparameters | None:
-        mine = [t for t in scored(self.state) if t.model == card.name and deliverable(self.state, t)]
-        sign = self.state.need_metric().sign
-        return max(mine, key=lambda t: sign * (t.value or 0.0)).hyperparameters if mine else None
 
     def _suggestion(self, card: ModelCard, configuration: Hyperparameters, why: str) -> Suggestion:
         return Suggestion(model=card.name, hyperparameters=configuration, reason=why)
@@ -223,6 +233,6 @@ def suggest_hyperparameters(arguments: SuggestArguments, context: Context) -> Su
     unknown = [m for m in models if m not in state.model_cards]
     if unknown:
         raise ToolError(f"no candidate model {unknown[0]!r}; candidates: {', '.join(state.model_cards)}")
-    found = suggest(state, models, arguments.count, state.request.seed, context.cache)
+    found = suggest(state, models, arguments.count, state.request.seed)
     note = "" if len(found) == arguments.count else "nothing else untried is left in these search spaces"
     return Suggestions(suggestions=tuple(found), note=note)

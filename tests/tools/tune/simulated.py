@@ -129,9 +129,8 @@ def add(
 
 def play(state: RunState, models: Sequence[str], count: int, seed: int = 0) -> RunState:
     """Let the suggestions run against the objective."""
-    cache: dict[str, object] = {}
     for _ in range(count):
-        for s in suggest(state, models, 1, seed, cache):
+        for s in suggest(state, models, 1, seed):
             score = objective(s.model, s.hyperparameters)
             sign = state.need_metric().sign
             add(state, s.model, s.hyperparameters, score if sign > 0 else 2.5 - score)

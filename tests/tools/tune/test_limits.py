@@ -14,11 +14,12 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.limits import check_limit, check_limits, delivery_limits, limited, with_limit
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.tune.allowed import best_deliverable, deliverable
+from automl_gpt.tools.tune.candidates import Space
 from automl_gpt.tools.tune.forecast import forecast, verdict
+from automl_gpt.tools.tune.observed import FAILED, observed
 from automl_gpt.tools.tune.portfolio import learnt
-from automl_gpt.tools.tune.space import decode, encode, legal, neighbour, repeats, value_at
+from automl_gpt.tools.tune.space import decode, encode, legal, repeats, value_at
 from automl_gpt.tools.tune.stopping import make_stop_rule
-from automl_gpt.tools.tune.study import study_of
 from automl_gpt.tools.tune.suggest import suggest
 from tests.tools.tune import simulated as sim
 
@@ -69,22 +70,19 @@ def test_the_cards_of_a_run_are_narrowed_by_its_request_and_made_once() -> None:
 def test_whatever_is_suggested_after_a_limit_keeps_it(limits: tuple[e.Limit, ...]) -> None:
     state = change(busy(), *limits)
     card = state.model_cards["boosting"]
-    cache: dict[str, object] = {}
     for _ in range(12):
-        [found] = suggest(state, ["boosting"], 1, 0, cache)
+        [found] = suggest(state, ["boosting"], 1, 0)
         assert legal(card, found.hyperparameters), found
         assert legal(sim.BOOSTING, found.hyperparameters)
         sim.add(state, "boosting", found.hyperparameters, sim.objective("boosting", found.hyperparameters))
 
 
-def test_the_same_is_suggested_whatever_the_cache_learnt_before_the_limit() -> None:
-    kept: dict[str, object] = {}
+def test_a_limit_that_is_lifted_leaves_no_trace_in_what_is_suggested() -> None:
     state = busy()
-    suggest(state, ["boosting"], 2, 0, kept)
     change(state, RATE, PLAIN)
-    assert suggest(state, ["boosting"], 6, 0, kept) == suggest(state, ["boosting"], 6, 0, {})
+    suggest(state, ["boosting"], 2, 0)
     change(state)
-    assert suggest(state, ["boosting"], 6, 0, kept) == suggest(busy(), ["boosting"], 6, 0, {})
+    assert suggest(state, ["boosting"], 6, 0) == suggest(busy(), ["boosting"], 6, 0)
 
 
 def test_a_limit_changes_no_forecast_of_what_it_allows() -> None:
@@ -101,7 +99,7 @@ def test_a_model_whose_only_proposal_was_withdrawn_by_a_limit_begins_with_its_ne
     state.apply(e.TrialProposed(trial=2, model="boosting", hyperparameters=first, reason="", by="opening", seed=2))
     state.apply(e.TrialWithdrawn(trial=2))
     change(state, e.Limit(parameter="rate", high=0.005))
-    [found] = suggest(state, ["boosting"], 1, 0, {})
+    [found] = suggest(state, ["boosting"], 1, 0)
     assert found.hyperparameters == {**first, "rate": 0.005}
     assert "the default of boosting" in found.reason
 
@@ -112,7 +110,7 @@ def test_a_proposal_that_the_person_took_back_is_not_proposed_again() -> None:
     first = sim.BOOSTING.default()
     state.apply(e.TrialProposed(trial=2, model="boosting", hyperparameters=first, reason="", by="opening", seed=2))
     state.apply(e.TrialWithdrawn(trial=2))
-    assert [s.hyperparameters for s in suggest(state, ["boosting"], 1, 0, {})] != [first]
+    assert [s.hyperparameters for s in suggest(state, ["boosting"], 1, 0)] != [first]
 
 
 def test_values_outside_of_a_narrowed_range_have_places_of_their_own() -> None:
@@ -128,10 +126,9 @@ def test_values_outside_of_a_narrowed_range_have_places_of_their_own() -> None:
 
 def test_a_neighbour_of_a_best_outside_of_the_range_is_inside() -> None:
     card = change(sim.started(), RATE, PLAIN, e.Limit(parameter="depth", low=4, high=5)).model_cards["boosting"]
-    rng = np.random.default_rng(0)
     centre = {"rate": 0.9, "depth": 12, "mode": "drop", "drop": 0.4, "rounds": 100}
-    for _ in range(200):
-        assert legal(card, neighbour(card, centre, rng, 0.15))
+    for at in Space(card).near(encode(card, centre)[None, :], 200, np.random.default_rng(0)):
+        assert legal(card, decode(card, at))
     assert legal(card, decode(card, encode(card, centre)))
 
 
@@ -144,7 +141,7 @@ def test_rounding_never_leaves_a_very_narrow_range() -> None:
     assert legal(card, {**narrow.default()})
 
 
-def test_experience_outside_of_the_range_is_no_portfolio_and_breaks_no_study() -> None:
+def test_experience_outside_of_the_range_is_no_portfolio() -> None:
     state = busy()
     past = e.SimilarTrial(
         run="x", data="d", model="boosting", hyperparameters=sim.BOOSTING.complete({"rate": 0.9}), metric="roc_auc",
@@ -155,7 +152,7 @@ def test_experience_outside_of_the_range_is_no_portfolio_and_breaks_no_study() -
     change(state, RATE)
     card = state.model_cards["boosting"]
     assert learnt(state, card) == [inside.hyperparameters]
-    assert study_of(state, card, {}).told
+    assert len(suggest(state, ["boosting"], 4, 0)) == 4
 
 
 def test_the_report_measures_trials_by_the_whole_card() -> None:
@@ -206,13 +203,13 @@ def test_what_is_too_large_is_neither_the_best_nor_what_others_are_measured_agai
 
 def test_a_model_that_is_always_too_large_is_not_searched_any_further() -> None:
     state = heavy()
-    assert "trees" in {s.model for s in suggest(state, ["trees", "boosting"], 8, 0, {})}
+    assert "trees" in {s.model for s in suggest(state, ["trees", "boosting"], 8, 0)}
     change(state, megabytes=1.0)
-    cache: dict[str, object] = {}
-    found = suggest(state, ["trees", "boosting"], 8, 0, cache)
+    found = suggest(state, ["trees", "boosting"], 8, 0)
     assert [s.model for s in found].count("trees") <= 2
-    values = [t.value for t in study_of(state, state.model_cards["trees"], cache).study.trials if t.value is not None]
-    assert max(values) == -1e308
+    trees = [t for t in state.ordered() if t.model == "trees"]
+    seen, _ = observed(state, state.model_cards["trees"], trees)
+    assert seen.values.max() == FAILED
 
 
 def test_small_models_are_not_skipped_for_being_behind_a_large_one() -> None:

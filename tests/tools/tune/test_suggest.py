@@ -11,20 +11,20 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.tune.portfolio import portfolio
 from automl_gpt.tools.tune.space import ENUMERABLE, encode, matrix, points, repeats
 from automl_gpt.tools.tune.suggest import SuggestArguments, suggest, suggest_hyperparameters
-from tests.tools.tune.simulated import BOOSTING, NEIGHBOURS, TREES, TRIVIAL_CARD, add, objective, play, started
+from tests.tools.tune.simulated import BOOSTING, NEIGHBOURS, TREES, TRIVIAL_CARD, add, play, started
 
 ALL = ("baseline", "boosting", "trees")
 
 
 def test_the_trivial_baseline_and_the_defaults_come_first_in_the_order_of_the_assignment():
-    found = suggest(started(), ALL, 3, 0, {})
+    found = suggest(started(), ALL, 3, 0)
     assert [s.model for s in found] == ["baseline", "boosting", "trees"]
     assert found[1].hyperparameters == BOOSTING.default()
 
 
 def test_cheap_defaults_come_first_when_time_is_short():
     state = started(seconds=2.0, cards=(TRIVIAL_CARD, TREES, BOOSTING, NEIGHBOURS))
-    found = suggest(state, ("trees", "boosting", "neighbours"), 3, 0, {})
+    found = suggest(state, ("trees", "boosting", "neighbours"), 3, 0)
     assert found[-1].model == "trees"
 
 
@@ -37,36 +37,27 @@ def test_no_suggestion_repeats_a_trial_or_another_suggestion():
 
 
 def test_several_suggestions_of_one_call_differ():
-    found = suggest(play(started(), ALL, 12), ALL, 8, 3, {})
+    found = suggest(play(started(), ALL, 12), ALL, 8, 3)
     keys = [(s.model, tuple(sorted(s.hyperparameters.items()))) for s in found]
     assert len(set(keys)) == 8
 
 
-def test_a_rebuilt_search_goes_on_as_the_uninterrupted_one():
-    cache: dict[str, object] = {}
-    warm, cold = started(), started()
-    for _ in range(24):
-        one = suggest(warm, ALL, 1, 7, cache)[0]
-        other = suggest(cold, ALL, 1, 7, {})[0]
-        assert one == other
-        for state in (warm, cold):
-            add(state, one.model, one.hyperparameters, objective(one.model, one.hyperparameters))
+def test_the_same_state_answers_the_same_twice_and_is_left_as_it_was():
+    state = play(started(), ALL, 15)
+    before = {n: t.status for n, t in state.trials.items()}
+    assert suggest(state, ALL, 4, 1) == suggest(state, ALL, 4, 1)
+    assert {n: t.status for n, t in state.trials.items()} == before
 
 
-def test_running_and_waiting_trials_are_told_and_closed_the_same_way_when_rebuilt():
-    cache: dict[str, object] = {}
+def test_a_trial_that_is_still_open_keeps_the_search_away_from_its_place_until_it_ends():
     state = play(started(), ALL, 12)
-    suggest(state, ALL, 1, 0, cache)
     number = add(state, "boosting", {**BOOSTING.default(), "rate": 0.2}, None)
-    first = suggest(state, ALL, 2, 0, cache)
-    assert first == suggest(state, ALL, 2, 0, {})
+    at = encode(BOOSTING, state.trials[number].hyperparameters)[None, :]
+    assert not any(
+        repeats(BOOSTING, encode(BOOSTING, s.hyperparameters), at) for s in suggest(state, ("boosting",), 6, 0)
+    )
     state.apply(e.TrialFinished(trial=number, status="finished", value=0.7, folds=(0.7,), complete=True, seconds=1.0))
-    assert suggest(state, ALL, 2, 0, cache) == suggest(state, ALL, 2, 0, {})
-
-
-def test_the_same_state_is_left_as_it_was_and_answers_the_same_twice():
-    state, cache = play(started(), ALL, 15), {}
-    assert suggest(state, ALL, 4, 1, cache) == suggest(state, ALL, 4, 1, cache)
+    assert len(suggest(state, ALL, 2, 0)) == 2
 
 
 def test_the_search_beats_chance_on_a_smooth_objective():
@@ -91,17 +82,17 @@ def test_an_exhausted_space_gives_fewer_suggestions_and_never_fails():
     )  # fmt: skip
     state = started(cards=(TRIVIAL_CARD, tiny))
     for _ in range(9):
-        for s in suggest(state, ("baseline", "tiny"), 1, 0, {}):
+        for s in suggest(state, ("baseline", "tiny"), 1, 0):
             add(state, s.model, s.hyperparameters, 0.6)
     assert len(state.trials) == 6
-    assert suggest(state, ("baseline", "tiny"), 4, 0, {}) == []
+    assert suggest(state, ("baseline", "tiny"), 4, 0) == []
 
 
 def test_a_failed_or_skipped_trial_is_not_suggested_again():
     state = play(started(), ALL, 8)
     bad = {**BOOSTING.default(), "rate": 0.3}
     add(state, "boosting", bad, None, status="failed")
-    found = suggest(state, ("boosting",), 16, 0, {})
+    found = suggest(state, ("boosting",), 16, 0)
     at = encode(BOOSTING, bad)[None, :]
     assert not any(repeats(BOOSTING, encode(BOOSTING, s.hyperparameters), at) for s in found)
 
@@ -125,10 +116,10 @@ def test_experience_of_near_data_comes_before_the_shipped_portfolio():
         seconds=1, rows=100, columns=5, distance=0.1,
     )  # fmt: skip
     state.apply(e.ExperienceFound(trials=(past,)))
-    assert portfolio(state, BOOSTING, matrix(BOOSTING, []))[0][0] == good
+    assert [c for c, _ in portfolio(state, BOOSTING)][:2] == [BOOSTING.default(), good]
     far = state.experience[0].model_copy(update={"distance": 0.9})
     state.apply(e.ExperienceFound(trials=(far,)))
-    assert all(c != good for c, _ in portfolio(state, BOOSTING, matrix(BOOSTING, [])))
+    assert all(c != good for c, _ in portfolio(state, BOOSTING))
 
 
 def test_experience_of_another_version_of_the_card_is_ignored():
@@ -138,7 +129,7 @@ def test_experience_of_another_version_of_the_card_is_ignored():
         best=0.9, seconds=1, rows=100, columns=5, distance=0.1,
     )  # fmt: skip
     state.apply(e.ExperienceFound(trials=(odd,)))
-    assert len(suggest(state, ALL, 6, 0, {})) == 6
+    assert len(suggest(state, ALL, 6, 0)) == 6
 
 
 def test_small_spaces_are_listed_and_large_ones_are_not():
