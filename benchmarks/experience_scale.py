@@ -2,10 +2,10 @@
 
     python -m benchmarks.experience_scale [--trials 1000000] [--sets 10000] [--repeat 30] [--home FOLDER] [--json]
 
-Trials are generated: data sets drawn at random, each with its card's words, and as many trials on each. The peer is what
-the journal did before: read the newest 5,000 trials of the task and metric with their data sets, and compare all. Times
-are medians and slowest of `--repeat` recalls, of new data each time, after the connection is open; the home is kept if it
-is named.
+Trials are generated: data sets drawn at random, each with its card's words, and as many trials on each. The peer is
+what the journal did before: read the newest 5,000 trials of the task and metric with their data sets, and compare all.
+Times are medians and slowest of `--repeat` recalls, of new data each time, after the connection is open; the home is
+kept if it is named.
 """
 
 from __future__ import annotations

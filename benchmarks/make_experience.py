@@ -3,8 +3,8 @@
     python -m benchmarks.make_experience [--out FILE] [--seconds 900] [--home FOLDER]
 
 On each data set of benchmarks/experience_sets.py every Model Card for tables is trained: its default, its hand-picked
-portfolio, and configurations drawn once, so that all can be compared between sets. Trials are kept in a home, so that an
-interrupted making goes on where it was; --seconds ends it early. One thread, fixed seeds.
+portfolio, and configurations drawn once, so that all can be compared between sets. Trials are kept in a home, so that
+an interrupted making goes on where it was; --seconds ends it early. One thread, fixed seeds.
 """
 
 from __future__ import annotations

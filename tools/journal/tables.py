@@ -1,9 +1,9 @@
 """The tables of the journal: the events, which are the truth, and what is derived from them to be searched quickly.
 
 `events` holds every event as JSON. `runs`, `trials` and `datasets` are written in the same transaction as the events
-that they derive from, and can be rebuilt from them. `past_sets` and `past_trials` hold experience: what derives from the
-events, and what was imported, of which no event tells. `leases` says who drives a run, `meta` holds the version of the
-schema.
+that they derive from, and can be rebuilt from them. `past_sets` and `past_trials` hold experience: what derives from
+the events, and what was imported, of which no event tells. `leases` says who drives a run, `meta` holds the version of
+the schema.
 """
 
 from __future__ import annotations
