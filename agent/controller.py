@@ -174,8 +174,8 @@ class Loop:
         return opening
 
     def _begin_with(self, card: ModelCard, default: str) -> tuple[Hyperparameters, str]:
-        """Return the configuration that a model begins with, and why: where several near data sets agree, else where the
-        nearest ended, else its default."""
+        """Return the configuration that a model begins with, and why: what several near data sets agree on, else what
+        worked on the nearest, else its default."""
         best = proven(self.state.experience or (), card)
         if best is not None:
             return best.hyperparameters, f"{card.name} ranked best so on {best.sets} data sets like these"

@@ -18,7 +18,7 @@ from automl_gpt.tools.experience.distance import FARTHEST, combined, distances, 
 from automl_gpt.tools.experience.pack import SOURCE, shipped
 from automl_gpt.tools.journal import past
 from automl_gpt.tools.journal.events import SimilarTrial
-from automl_gpt.tools.journal.past import PastSet, PastTrial
+from automl_gpt.tools.journal.past import PastSet, PastTrial, Ranked
 from automl_gpt.tools.journal.store import Journal
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ def recall(
             near += _nearest(question, _packed(question), shipped=True)
         near = _once(sorted(near, key=lambda n: (n.distance, n.shipped, n.one.fingerprint)))[:MOST_SETS]
         quota = max(1, limit // max(1, len(near)))
-        found = [_similar(n, t) for n in near for t in spread(_trials(connection, n), quota)]
-    return found[:limit]
+        chosen = [(n, one.id) for n in near for one in spread(_ranked(connection, n), quota)][:limit]
+        known = _packed_trials(near) | past.trials_by_id(connection, [i for n, i in chosen if not n.shipped])
+    return [_similar(n, known[i]) for n, i in chosen]
 
 
 def _stored(connection: Connection, question: Question) -> list[PastSet]:
@@ -104,19 +105,25 @@ def _once(near: list[_Near]) -> list[_Near]:
     return [n for n in near if not (n.one.fingerprint in seen or seen.add(n.one.fingerprint))]
 
 
-def _trials(connection: Connection, near: _Near) -> list[PastTrial]:
+def _ranked(connection: Connection, near: _Near) -> list[Ranked]:
     key = near.one.fingerprint, near.one.metric
     if not near.shipped:
-        return past.trials_of(connection, key, _BEST, _OTHERS)
-    return sorted(shipped().trials[key], key=lambda t: (-t.score, t.id))
+        return past.ranked(connection, key, _BEST, _OTHERS)
+    found = sorted(shipped().trials[key], key=lambda t: (-t.score, t.id))
+    return [Ranked(t.id, t.model, t.value) for t in found]
 
 
-def spread(trials: Sequence[PastTrial], count: int) -> list[PastTrial]:
+def _packed_trials(near: Sequence[_Near]) -> dict[str, PastTrial]:
+    packed = [shipped().trials[n.one.fingerprint, n.one.metric] for n in near if n.shipped]
+    return {trial.id: trial for trials in packed for trial in trials}
+
+
+def spread(trials: Sequence[Ranked], count: int) -> list[Ranked]:
     """Choose at most `count` of a data set's trials, which come best first: each model's best in turn, then the rest.
 
     After its two best ones, a model's worst and middle ones take turns, so that what fails is known too.
     """
-    by_model: dict[str, list[PastTrial]] = {}
+    by_model: dict[str, list[Ranked]] = {}
     for trial in trials:
         if math.isfinite(trial.value):
             by_model.setdefault(trial.model, []).append(trial)
@@ -125,7 +132,7 @@ def spread(trials: Sequence[PastTrial], count: int) -> list[PastTrial]:
     return turns[:count]
 
 
-def _instructive(ranked: list[PastTrial]) -> list[PastTrial]:
+def _instructive(ranked: list[Ranked]) -> list[Ranked]:
     order, ends = ranked[:2], [(2, len(ranked))]
     while ends:
         low, high = ends.pop(0)

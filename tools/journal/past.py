@@ -74,6 +74,14 @@ class PastTrial:
         return self.value * METRICS[self.metric].sign if self.metric in METRICS else 0.0
 
 
+class Ranked(NamedTuple):
+    """A trial by its digest, as far as it takes to choose among many: its model and its score."""
+
+    id: str
+    model: str
+    value: float
+
+
 class Source(NamedTuple):
     """Where experience comes from: a run's name or a file's, how much, and when the last of it came (epoch seconds)."""
 
@@ -175,7 +183,7 @@ def keep_own(connection: Connection, run: str, trial: int, start: Callable[[], R
         *key, found.model, json.loads(found.hyperparameters), found.value, found.seconds, found.megabytes,
         thinned(json.loads(found.curve or "[]")), run, imported=False,
     )  # fmt: skip
-    upsert(connection, every.past_trials, _row(past, found.scored))
+    upsert(connection, every.past_trials, _row(past, found.scored), newer=every.past_trials.c.added <= found.scored)
 
 
 def _known(connection: Connection, key: Key) -> bool:
@@ -216,9 +224,8 @@ def signatures(connection: Connection, task: str, metric: str, modality: str) ->
 
     c = tables().past_sets.c
     query = select(c.fingerprint, c.signature).where(c.task == task, c.metric == metric, c.modality == modality)
-    rows = [(row[0], bytes(row[1])) for row in connection.execute(query)]
-    usable = [(name, mark) for name, mark in rows if len(mark) == SIGNATURE_BYTES]
-    return [name for name, _ in usable], [mark for _, mark in usable]
+    usable = [row for row in connection.execute(query).tuples().all() if len(row[1]) == SIGNATURE_BYTES]
+    return [row[0] for row in usable], [row[1] for row in usable]
 
 
 def sets_of(connection: Connection, fingerprints: Sequence[str], metric: str) -> list[PastSet]:
@@ -237,19 +244,27 @@ def _set(row: Any) -> PastSet:
     return PastSet(**texts, meta=meta, baseline=row["baseline"], best=row["best"])
 
 
-def trials_of(connection: Connection, key: Key, best: int, others: int) -> list[PastTrial]:
-    """Return the best trials of a data set, best first, and then some of the worst ones."""
+def ranked(connection: Connection, key: Key, best: int, others: int) -> list[Ranked]:
+    """Return the best trials of a data set, best first, and where there are more some of the worst ones."""
+    from sqlalchemy import select
+
+    c = tables().past_trials.c
+    query = select(c.id, c.model, c.value).where(*_of(tables().past_trials, key))
+    good = [Ranked(*row) for row in connection.execute(query.order_by(c.score.desc(), c.id).limit(best)).all()]
+    if len(good) < best:
+        return good
+    worst = [Ranked(*row) for row in connection.execute(query.order_by(c.score, c.id.desc()).limit(others)).all()]
+    shown = {one.id for one in good}
+    return [*good, *(one for one in reversed(worst) if one.id not in shown)]
+
+
+def trials_by_id(connection: Connection, ids: Sequence[str]) -> dict[str, PastTrial]:
+    """Return trials by their digests."""
     from sqlalchemy import select
 
     table = tables().past_trials
-    query = select(table).where(*_of(table, key))
-    good = connection.execute(query.order_by(table.c.score.desc(), table.c.id).limit(best)).mappings().all()
-    poor = []
-    if len(good) == best:
-        worst = connection.execute(query.order_by(table.c.score, table.c.id).limit(others)).mappings().all()
-        shown = {row["id"] for row in good}
-        poor = [row for row in reversed(worst) if row["id"] not in shown]
-    return [_trial(row) for row in (*good, *poor)]
+    rows = connection.execute(select(table).where(table.c.id.in_(ids))).mappings().all()
+    return {row["id"]: _trial(row) for row in rows}
 
 
 def _trial(row: Any) -> PastTrial:
