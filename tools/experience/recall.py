@@ -24,7 +24,7 @@ from automl_gpt.tools.journal.store import Journal
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-MOST_SETS, MOST_TRIALS = 12, 400
+MOST_SETS, MOST_TRIALS = 10, 320
 """Data sets, and trials of all of them together, that a run learns from."""
 _LOOKED_AT = 64
 """Data sets that are compared exactly, after all were by their signatures."""

@@ -268,7 +268,7 @@ def trials_by_id(connection: Connection, ids: Sequence[str]) -> dict[str, PastTr
 
 
 def _trial(row: Any) -> PastTrial:
-    curve = tuple((int(step), float(value)) for step, value in json.loads(row["curve"] or "[]"))
+    curve: Curve = tuple(map(tuple, json.loads(row["curve"] or "[]")))
     return PastTrial(
         row["fingerprint"], row["metric"], row["model"], json.loads(row["hyperparameters"]), row["value"],
         row["seconds"], row["megabytes"], curve, row["source"], bool(row["imported"]),
