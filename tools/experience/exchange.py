@@ -98,7 +98,8 @@ def _judge(trial: TrialLine, cards: Mapping[str, ModelCard], done: Imported) -> 
 def _write(journal: Journal, source: str, told: Sequence[Told], done: Imported) -> None:
     if not told:
         return
-    trials = {one.id: one for one in (past_trial(trial, source) for _, trial in told)}
+    kept = (replace(past_trial(trial, source), curve=thinned(trial.log)) for _, trial in told)
+    trials = {one.id: one for one in kept}
     with journal.database.writing() as connection:
         for one in past_sets(told):
             past.keep_set(connection, one)
@@ -128,10 +129,10 @@ def _past_set(one: DataLine, metric: str) -> PastSet:
 
 
 def past_trial(trial: TrialLine, source: str) -> PastTrial:
-    """Return a line as the store keeps it."""
+    """Return a line as the store keeps it; its log as it stands."""
     return PastTrial(
         trial.data, trial.metric, trial.model, trial.hyperparameters, trial.value, trial.seconds, trial.megabytes,
-        thinned(trial.log), source, imported=True,
+        trial.log, source, imported=True,
     )  # fmt: skip
 
 
