@@ -34,6 +34,10 @@ app = typer.Typer(
 )
 cards_app = typer.Typer(help="List, show, check and write Data Cards and Model Cards.", rich_markup_mode=None)
 app.add_typer(cards_app, name="cards")
+experience_app = typer.Typer(
+    help="Finished trials that later runs learn from: list, export, import, forget.", rich_markup_mode=None
+)
+app.add_typer(experience_app, name="experience")
 
 Cards = Annotated[list[str], typer.Argument(metavar="CARD...", help="Data Card (and Model Cards): files or names.")]
 CONTROLLER_HELP = "Who decides: builtin, openai:MODEL (any compatible server by OPENAI_BASE_URL), PROVIDER:MODEL."
@@ -90,6 +94,10 @@ def run(
     require: Annotated[str, typer.Option(help="Requirements in words; every paragraph carries them.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at once; default: one per core.")] = None,
+    experience: Annotated[
+        Literal["all", "own", "none"],
+        typer.Option(help="Earlier trials to learn from; own: this store's, without those shipped."),
+    ] = "all",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Train without asking.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -109,6 +117,7 @@ def run(
         seed=seed,
         controller=controller,
         workers=workers,
+        experience=experience,
         budget=Budget(seconds=seconds, trials=trials, tokens=tokens, cost_usd=cost),
     )
     raise typer.Exit(run_cards(_journal(), request, cards, _console(as_json), yes, as_json, _since_start()))
@@ -278,6 +287,47 @@ def cards_new(
     from automl_gpt.agent.card_commands import new_card
 
     typer.echo(new_card(file, target, out, task, name))
+
+
+@experience_app.command("list")
+def experience_list() -> None:
+    """List where experience comes from, and the data sets that the store knows."""
+    from automl_gpt.agent.experience_commands import list_experience
+
+    list_experience(_journal(), _console())
+
+
+@experience_app.command("export")
+def experience_export(
+    file: Annotated[Path, typer.Argument(help="File to write: JSON lines; gzipped where it ends in .gz.")],
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only trials that finished since: 2026-01-31.")
+    ] = None,
+) -> None:
+    """Write the store's own finished trials into a file; it holds no values of the data."""
+    from automl_gpt.agent.experience_commands import export_experience
+
+    export_experience(_journal(), file, since, _console())
+
+
+@experience_app.command("import")
+def experience_import(file: Annotated[Path, typer.Argument(help="A file that `experience export` wrote.")]) -> None:
+    """Add others' trials to the store; importing twice changes nothing."""
+    from automl_gpt.agent.experience_commands import import_experience
+
+    import_experience(_journal(), file, _console())
+
+
+@experience_app.command("forget")
+def experience_forget(
+    source: Annotated[
+        str | None, typer.Argument(metavar="[SOURCE]", help="As `experience list` names it; default: all imports.")
+    ] = None,
+) -> None:
+    """Delete imported experience; the store's own runs stay."""
+    from automl_gpt.agent.experience_commands import forget_experience
+
+    forget_experience(_journal(), source, _console())
 
 
 # --------------------------------------------------------------------------------------------------------- wiring

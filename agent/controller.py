@@ -22,8 +22,9 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.journal.state import TRIVIAL, Trial
 from automl_gpt.tools.process.client import Server
-from automl_gpt.tools.tune.assignment import eligible, is_quick
+from automl_gpt.tools.tune.assignment import eligible
 from automl_gpt.tools.tune.hurry import in_time
+from automl_gpt.tools.tune.opening import proven
 from automl_gpt.tools.tune.portfolio import learnt
 
 OPENING = "opening"
@@ -173,9 +174,12 @@ class Loop:
         return opening
 
     def _begin_with(self, card: ModelCard, default: str) -> tuple[Hyperparameters, str]:
-        """Return the configuration that a model begins with: a network's fit is too dear to begin elsewhere than where
-        near data ended, if there are any."""
-        found = learnt(self.state, card) if not is_quick(card) else []
+        """Return the configuration that a model begins with, and why: what several near data sets agree on, else what
+        worked on the nearest, else its default."""
+        best = proven(self.state.experience or (), card)
+        if best is not None:
+            return best.hyperparameters, f"{card.name} ranked best so on {best.sets} data sets like these"
+        found = learnt(self.state, card)
         return (found[0], f"{card.name} worked best so on similar data") if found else (card.default(), default)
 
     def _unpredicted(self) -> tuple[Trial, ...]:

@@ -19,16 +19,17 @@ from automl_gpt.cards.errors import BudgetError, UserError
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.evaluate.compare import gap
 from automl_gpt.tools.evaluate.metrics import metric_for
+from automl_gpt.tools.experience.recall import Question, recall
+from automl_gpt.tools.experience.record import of_data
 from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.derive import about_data
 from automl_gpt.tools.journal.lease import acquire
 from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.process.machine import cores
-from automl_gpt.tools.tune.experience import similar
 
 CONTROLLERS: dict[str, type[Controller]] = {"builtin": BuiltinController}
 """Who can decide without a language model, by name."""
-EXPERIENCE_LIMIT = 200
 VERSIONS = (
     "automl-gpt",
     "lightgbm",
@@ -164,12 +165,15 @@ class Driver:
         yield from self.live.record(e.DataProfiled(profile=profile, metric=metric.name, seconds=self.clock.elapsed()))
 
     def _remember(self) -> Iterator[e.Event]:
-        profile, metric = self.state.need_profile(), self.state.need_metric()
-        past = self.live.journal.experience(profile.task, metric.name, self.state.run)
-        candidates = self.state.model_cards
-        others = [t for t in past if t.fingerprint != profile.fingerprint and t.model in candidates]
-        near = similar(profile.meta, others, EXPERIENCE_LIMIT)
+        wanted = self.state.request.experience
+        near = [] if wanted == "none" else recall(self.live.journal, self._question(), with_shipped=wanted == "all")
         yield from self.live.record(e.ExperienceFound(trials=tuple(near)))
+
+    def _question(self) -> Question:
+        card, profile = self.state.data_card, self.state.need_profile()
+        text = of_data(card.name, card.description)
+        about = about_data(self.state.started, profile)
+        return Question(profile.fingerprint, profile.task, self.state.need_metric().name, profile.meta, text, about)
 
 
 def take_up(live: LiveRun) -> None:

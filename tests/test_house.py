@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 BELOW = {"agent": {"agent", "tools", "cards"}, "tools": {"tools", "cards"}, "cards": {"cards"}}
 FOLDERS = (*BELOW, "prompt_templates")
-DATA = (".yaml", ".j2", ".html")
+DATA = (".yaml", ".j2", ".html", ".gz")
 HEAVY = {
     *("langchain", "langchain_core", "lightgbm", "matplotlib", "openai", "optuna", "pandas", "pyarrow", "scipy"),
     *("sklearn", "sqlalchemy", "torch", "transformers", "xgboost"),

@@ -76,10 +76,15 @@ def _profiled(event: e.DataProfiled, _state: RunState, glyphs: Glyphs) -> list[R
     return [profile_panel(event.profile, event.metric, glyphs)]
 
 
-def _experience(event: e.ExperienceFound, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
-    runs = len({trial.run for trial in event.trials})
-    many = f"{len(event.trials)} trials of {runs} earlier run{'s' * (runs != 1)} on similar data"
-    return [_note("experience", many)] if event.trials else []
+def _experience(event: e.ExperienceFound, state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
+    if not event.trials:
+        return [_note("experience", "nothing near these data is known")] if state.request.experience != "none" else []
+    sets = {(trial.fingerprint or trial.data): trial.source for trial in event.trials}
+    nearest = min(event.trials, key=lambda trial: trial.distance)
+    shipped = sum(source == "shipped" for source in sets.values())
+    many = f"{len(event.trials)} trials on {len(sets)} data set{'s' * (len(sets) != 1)} like these"
+    many += f" ({shipped} shipped)" if shipped else ""
+    return [_note("experience", f"{many}, nearest {plain(nearest.data)} at distance {nearest.distance:.2f}")]
 
 
 def _assigned(event: e.ModelsAssigned, _state: RunState, _glyphs: Glyphs) -> list[RenderableType]:

@@ -21,7 +21,7 @@ from automl_gpt.tools.data.prepared import Layout, Part, write_part
 from automl_gpt.tools.data.read import release_memory
 from automl_gpt.tools.data.report import Finding, Profile
 from automl_gpt.tools.data.split import Folds, Rows, cut_folds, cut_test, split_kind
-from automl_gpt.tools.data.statistics import landmark, meta_features, profile_columns
+from automl_gpt.tools.data.statistics import landmarks, meta_features, profile_columns
 from automl_gpt.tools.data.target import TargetColumn, group_codes, read_target, read_weight
 from automl_gpt.tools.data.values import as_numbers, as_text_alike, as_times, kind_of, level_text, time_format
 
@@ -197,7 +197,7 @@ def _profile(
         features=len(features),
         inferred=_inferred(work, [columns[name] for name in encoder.inputs], folds),
         findings=tuple(work.inspection.findings),
-        meta=meta_features(profiles, target, rows, landmark(work.frame, encoder, target, rows)),
+        meta=meta_features(profiles, target, rows, landmarks(work.frame, encoder, target, rows)),
         megabytes=(len(rows) + len(test)) * len(features) * 4 / 1e6,
         **facts,
     )

@@ -58,6 +58,8 @@ class MetaFeatures(Fact):
     missing: float = 0.0
     target_skew: float = 0.0
     landmark: float | None = Field(default=None, description="score of a simple model, scaled: 0 trivial, 1 perfect")
+    linear: float | None = Field(default=None, description="score of a linear model on tables, scaled as the landmark")
+    neighbour: float | None = Field(default=None, description="score of the nearest neighbours on tables, likewise")
 
 
 class Profile(Fact):

@@ -21,6 +21,9 @@ MIN_ROWS = 5
 EXACT_ROWS = 500_000
 """Up to so many rows different values are counted exactly; above, in an even sample of so many."""
 
+MOST_LANDMARK_COLUMNS = 500
+"""Linear models and neighbours are tried on so many columns at the most, which keeps them under a second."""
+
 
 def profile_columns(
     frame: Any, rows: NDArray[np.intp], inputs: dict[str, Column], dropped: dict[str, str], target: str, card: DataCard
@@ -89,7 +92,10 @@ def shown_levels(codes: NDArray[np.intp], words: list[str]) -> dict[str, int]:
 
 
 def meta_features(
-    columns: tuple[ColumnProfile, ...], target: TargetColumn, rows: NDArray[np.intp], mark: float | None
+    columns: tuple[ColumnProfile, ...],
+    target: TargetColumn,
+    rows: NDArray[np.intp],
+    marks: tuple[float | None, float | None, float | None],
 ) -> MetaFeatures:
     """Return the numbers by which data sets are compared."""
     inputs = [column for column in columns if column.role in ("input", "time")]
@@ -110,28 +116,63 @@ def meta_features(
         categorical=sum(column.type in ("category", "boolean") for column in inputs),
         classes=len(target.labels),
         missing=float(np.mean([column.missing for column in inputs])) if inputs else 0.0,
-        landmark=mark,
+        landmark=marks[0],
+        linear=marks[1],
+        neighbour=marks[2],
         **facts,
     )
 
 
-def landmark(frame: Any, encoder: Encoder, target: TargetColumn, rows: NDArray[np.intp]) -> float | None:
-    """Return the score of a tree of depth 3 on at most 2,000 training rows in two folds: 0 trivial, 1 perfect.
+def landmarks(
+    frame: Any, encoder: Encoder, target: TargetColumn, rows: NDArray[np.intp]
+) -> tuple[float | None, float | None, float | None]:
+    """Return the scores of a tree of depth 3, a linear model and 5 nearest neighbours: 0 trivial, 1 perfect.
 
-    It is accuracy above that of the most frequent class, or R2; None where the rows do not allow it.
+    Each on at most 2,000 training rows in two folds; a score is accuracy above that of the most frequent class, or R2.
+    None where the rows do not allow it. How far they differ says which family of models suits the data (Pfahringer et
+    al., 2000).
     """
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
     if len(rows) < 20:
-        return None
+        return None, None, None
     some = np.sort(np.random.default_rng(0).permutation(rows)[:2_000])
     x, y = encoder.transform(frame, some), target.y[some]
     half = np.random.default_rng(1).permutation(len(some)) % 2 == 0
+    columns = np.random.default_rng(2).permutation(x.shape[1])[:MOST_LANDMARK_COLUMNS]
+    scaled = _standardised(x[:, np.sort(columns)])
+    tree, linear, near = _simple_models(regression=target.task == "regression")
+    return (
+        _landmark(tree, x, y, half, target.task),
+        _landmark(linear, scaled, y, half, target.task),
+        _landmark(near, scaled, y, half, target.task),
+    )
+
+
+def _simple_models(regression: bool) -> tuple[Any, Any, Any]:
+    from sklearn.linear_model import Ridge, RidgeClassifier
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    if regression:
+        return DecisionTreeRegressor(max_depth=3, random_state=0), Ridge(), KNeighborsRegressor()
+    return DecisionTreeClassifier(max_depth=3, random_state=0), RidgeClassifier(), KNeighborsClassifier()
+
+
+def _standardised(x: NDArray[Any]) -> NDArray[np.float64]:
+    """Return columns of mean 0 and deviation 1, gaps at the mean, cut at 5 deviations."""
+    x = x.astype(np.float64)
+    known = np.isfinite(x)
+    count = np.maximum(known.sum(axis=0), 1)
+    middle = np.where(known, x, 0.0).sum(axis=0) / count
+    centred = np.where(known, x - middle, 0.0)
+    deviation = np.sqrt((centred**2).sum(axis=0) / count)
+    return np.clip(centred / np.where(deviation > 0, deviation, 1.0), -5.0, 5.0)
+
+
+def _landmark(model: Any, x: NDArray[Any], y: NDArray[Any], half: NDArray[np.bool_], task: str) -> float | None:
     predicted = np.empty(len(y))
-    kind: Any = DecisionTreeRegressor if target.task == "regression" else DecisionTreeClassifier
     for fit in (half, ~half):
-        predicted[~fit] = kind(max_depth=3, random_state=0).fit(x[fit], y[fit]).predict(x[~fit])
-    if target.task == "regression":
+        predicted[~fit] = model.fit(x[fit], y[fit]).predict(x[~fit]) if len(np.unique(y[fit])) > 1 else y[fit][0]
+    if task == "regression":
         spread = float(np.square(y - y.mean()).sum())
         return None if spread == 0 else max(-1.0, 1.0 - float(np.square(y - predicted).sum()) / spread)
     trivial = float(np.bincount(y).max()) / len(y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ from pydantic_core import to_json
 from automl_gpt.cards.errors import StoreError
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.evaluate.metrics import METRICS
+from automl_gpt.tools.experience.record import CURVE_POINTS, thinned
 from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.past import forget_own, keep_own
 from automl_gpt.tools.journal.state import TRIVIAL
 from automl_gpt.tools.journal.tables import tables, upsert
 
@@ -154,12 +157,12 @@ def _data_profiled(d: Derivation, event: e.DataProfiled, time: float) -> None:
     direction = METRICS[event.metric].direction
     d.update_run(name=p.name, fingerprint=p.fingerprint, task=p.task, metric=event.metric, direction=direction)
     row = {"fingerprint": p.fingerprint, "name": p.name, "task": p.task, "profiled": time}
-    row |= {"meta": as_text(p.meta.model_dump()), "about": _about(d.start(), p)}
+    row |= {"meta": as_text(p.meta.model_dump()), "about": about_data(d.start(), p)}
     upsert(d.connection, datasets, row, newer=datasets.c.profiled <= time)
     d.refresh()
 
 
-def _about(start: e.RunStarted, profile: Profile) -> str:
+def about_data(start: e.RunStarted, profile: Profile) -> str:
     """Say in a text what a data set is about: by it, similar ones are found."""
     inputs = ", ".join(column.name for column in profile.columns if column.role == "input")
     described = start.data_card.description[:_DESCRIPTION_LENGTH]
@@ -178,7 +181,20 @@ def _trial_predicted(d: Derivation, event: e.TrialPredicted, _time: float) -> No
 
 
 def _trial_started(d: Derivation, event: e.TrialStarted, _time: float) -> None:
-    d.connection.execute(d.trial(event.trial).values(status="running"))
+    d.connection.execute(d.trial(event.trial).values(status="running", curve=None))
+
+
+def _rows_logged(d: Derivation, event: e.RowsLogged, _time: float) -> None:
+    """Keep the log of the first fold; while it grows a few times as many rows as are kept in the end."""
+    from sqlalchemy import select
+
+    new = [(row.step, row.metrics["valid"]) for row in event.rows if row.fold == 0 and "valid" in row.metrics]
+    if not new:
+        return
+    t = d.tables.trials.c
+    kept = d.connection.execute(select(t.curve).where(t.run == d.run, t.trial == event.trial)).scalar()
+    curve = thinned([*json.loads(kept or "[]"), *new], 4 * CURVE_POINTS)
+    d.connection.execute(d.trial(event.trial).values(curve=json.dumps(curve)))
 
 
 def _trial_finished(d: Derivation, event: e.TrialFinished, time: float) -> None:
@@ -189,6 +205,8 @@ def _trial_finished(d: Derivation, event: e.TrialFinished, time: float) -> None:
     d.connection.execute(d.trial(event.trial).values(status=status, value=value, scored=scored, **measured))
     d.spent(event.at_seconds)
     d.refresh()
+    if scored is not None:
+        keep_own(d.connection, d.run, event.trial, d.start)
 
 
 def _logs_compared(d: Derivation, event: e.LogsCompared, _time: float) -> None:
@@ -266,6 +284,7 @@ _CHANGES: dict[str, Callable[[Derivation, Any, float], None]] = {
     "trial_proposed": _trial_proposed,
     "trial_predicted": _trial_predicted,
     "trial_started": _trial_started,
+    "rows_logged": _rows_logged,
     "trial_finished": _trial_finished,
     "logs_compared": _logs_compared,
     "revised": _revised,
@@ -287,6 +306,7 @@ def rebuild(connection: Connection) -> None:
         connection.execute(text("LOCK TABLE runs IN EXCLUSIVE MODE"))
     for table in (t.trials, t.datasets, t.runs):
         connection.execute(table.delete())
+    forget_own(connection)
     lengths = select(ev.run, func.max(ev.seq)).group_by(ev.run)
     for run, length in connection.execute(lengths).all():
         derivation = Derivation(connection, run)

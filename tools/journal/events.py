@@ -57,7 +57,11 @@ class DataProfiled(Record):
 
 
 class SimilarTrial(Record):
-    """One finished trial of another run."""
+    """One finished trial of another run, on data with the fingerprint `fingerprint`.
+
+    `distance` is how far those data are, 0 the same, 1 the farthest that count; `alike` how alike the cards' words are,
+    0 to 1, which is part of it. `curve` is the thinned log: steps and validation scores.
+    """
 
     run: str
     data: str
@@ -72,6 +76,11 @@ class SimilarTrial(Record):
     columns: int
     distance: float
     about: str = ""
+    fingerprint: str = ""
+    alike: float = 0.0
+    megabytes: float | None = None
+    curve: tuple[tuple[int, float], ...] = ()
+    source: Literal["own", "imported", "shipped"] = "own"
 
 
 class ExperienceFound(Record):

@@ -120,4 +120,34 @@ def _from_2_to_3(operations: Operations) -> None:
     operations.add_column("datasets", Column("about", Text, nullable=False, server_default=""))
 
 
-_STEPS: tuple[Callable[[Operations], None], ...] = (_from_1_to_2, _from_2_to_3)
+def _from_3_to_4(operations: Operations) -> None:
+    """Add thinned logs of trials, and the tables of experience."""
+    from sqlalchemy import Boolean, Column, Double, LargeBinary, Text
+
+    operations.add_column("trials", Column("curve", Text))
+    operations.drop_index("trials_as_experience", "trials")
+    texts = ("task", "modality", "name", "card", "about", "meta")
+    operations.create_table(
+        "past_sets",
+        *(Column(name, Text, primary_key=True) for name in ("fingerprint", "metric")),
+        *(Column(name, Text, nullable=False) for name in texts),
+        Column("signature", LargeBinary, nullable=False),
+        *(Column(name, Double) for name in ("baseline", "best")),
+    )
+    operations.create_index("past_sets_by_task", "past_sets", ["task", "metric", "modality"])
+    operations.create_table(
+        "past_trials",
+        Column("id", Text, primary_key=True),
+        *(Column(name, Text, nullable=False) for name in ("fingerprint", "metric", "model", "hyperparameters")),
+        *(Column(name, Double, nullable=False) for name in ("value", "score", "seconds")),
+        Column("megabytes", Double),
+        Column("curve", Text),
+        Column("source", Text, nullable=False),
+        Column("imported", Boolean, nullable=False),
+        Column("added", Double, nullable=False),
+    )
+    operations.create_index("past_trials_by_score", "past_trials", ["fingerprint", "metric", "score"])
+    operations.create_index("past_trials_by_source", "past_trials", ["imported", "source"])
+
+
+_STEPS: tuple[Callable[[Operations], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4)

@@ -21,7 +21,7 @@ from automl_gpt.tools.journal.lease import driven_runs, taken_over
 from automl_gpt.tools.journal.migrate import prepare
 from automl_gpt.tools.journal.names import find_run, new_name
 from automl_gpt.tools.journal.state import RunState, fold
-from automl_gpt.tools.journal.summary import PastTrial, RunSummary, past_trials, run_summaries
+from automl_gpt.tools.journal.summary import RunSummary, run_summaries
 from automl_gpt.tools.journal.tables import tables
 from automl_gpt.tools.journal.written import written
 
@@ -175,11 +175,6 @@ class Journal:
         with self.database.reading() as connection:
             query = select(datasets.looks).where(datasets.fingerprint == fingerprint)
             return int(connection.execute(query).scalar() or 0)
-
-    def experience(self, task: str, metric: str, exclude_run: str, limit: int = 5000) -> list[PastTrial]:
-        """Return trials that finished with a score in other runs, of one task and metric, newest first."""
-        with self.database.reading() as connection:
-            return past_trials(connection, task, metric, exclude_run, limit)
 
     def rebuild(self) -> None:
         """Derive the searchable tables anew from the events, in one transaction."""

@@ -1,14 +1,12 @@
-"""What the searchable tables know of a run and of a trial, as records: lists and experience are read without events."""
+"""What the searchable tables know of a run, as records: lists are read without events."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from automl_gpt.cards.schema import Hyperparameters
-from automl_gpt.tools.data.report import MetaFeatures
 from automl_gpt.tools.journal.events import Record
 from automl_gpt.tools.journal.tables import tables
 
@@ -70,31 +68,6 @@ class RunSummary(Record):
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class PastTrial:
-    """A finished trial of another run, with what its data were like. All scores are validation scores.
-
-    `baseline` is what the trivial model reached in its run, `best` what the best single trial did; `rows` and `columns`
-    are the data's, `seconds` what training took, `about` a text of what the data are about: others' words, not ours.
-    """
-
-    run: str
-    trial: int
-    data: str
-    fingerprint: str
-    model: str
-    hyperparameters: Hyperparameters
-    metric: str
-    value: float
-    seconds: float
-    rows: int
-    columns: int
-    meta: MetaFeatures
-    baseline: float | None
-    best: float | None
-    about: str = ""
-
-
 def run_summaries(connection: Connection, driven: set[str], home: Path, limit: int | None) -> list[RunSummary]:
     """List runs, newest first; `driven` are those that a session drives now."""
     from sqlalchemy import select
@@ -131,37 +104,3 @@ def _summary(row: Any, driven: bool, home: Path) -> RunSummary:
         usage=Usage(tokens_in=row["tokens_in"], tokens_out=row["tokens_out"], cost_usd=row["cost_usd"]),
         artifact=str(home / "runs" / row["run"] / row["artifact"]) if row["artifact"] else None,
     )
-
-
-def past_trials(connection: Connection, task: str, metric: str, exclude_run: str, limit: int) -> list[PastTrial]:
-    """Return trials that finished with a score in other runs, of one task and metric, newest first."""
-    from sqlalchemy import case, select
-
-    all_tables = tables()
-    t, r, d = all_tables.trials.c, all_tables.runs.c, all_tables.datasets.c
-    same = r.metric == t.metric
-    joined = all_tables.trials.join(all_tables.runs, r.run == t.run).join(
-        all_tables.datasets, d.fingerprint == r.fingerprint
-    )
-    query = (
-        select(
-            t.run, t.trial, r.name, r.fingerprint, t.model, t.hyperparameters, t.metric, t.value, t.seconds, d.meta,
-            d.about, case((same, r.baseline)).label("baseline"), case((same, r.best)).label("best"),
-        )
-        .select_from(joined)
-        .where(t.task == task, t.metric == metric, t.scored.is_not(None), t.run != exclude_run)
-        .order_by(t.scored.desc(), t.run.desc(), t.trial.desc())
-        .limit(limit)
-    )  # fmt: skip
-    metas: dict[str, MetaFeatures] = {}
-    return [_past_trial(row, metas) for row in connection.execute(query)]
-
-
-def _past_trial(row: Any, metas: dict[str, MetaFeatures]) -> PastTrial:
-    meta = metas.get(row.fingerprint)
-    if meta is None:
-        meta = metas[row.fingerprint] = MetaFeatures.model_validate_json(row.meta)
-    return PastTrial(
-        row.run, row.trial, row.name, row.fingerprint, row.model, json.loads(row.hyperparameters), row.metric,
-        row.value, row.seconds, meta.rows, meta.columns, meta, row.baseline, row.best, row.about,
-    )  # fmt: skip

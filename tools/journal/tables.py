@@ -1,7 +1,9 @@
 """The tables of the journal: the events, which are the truth, and what is derived from them to be searched quickly.
 
 `events` holds every event as JSON. `runs`, `trials` and `datasets` are written in the same transaction as the events
-that they derive from, and can be rebuilt from them. `leases` says who drives a run, `meta` holds the schema's version.
+that they derive from, and can be rebuilt from them. `past_sets` and `past_trials` hold experience: what derives from
+the events, and what was imported, of which no event tells. `leases` says who drives a run, `meta` holds the version of
+the schema.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
     from sqlalchemy.sql import ColumnElement
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Tables(NamedTuple):
@@ -26,6 +28,8 @@ class Tables(NamedTuple):
     trials: Table
     datasets: Table
     leases: Table
+    past_sets: Table
+    past_trials: Table
 
 
 @cache
@@ -36,7 +40,7 @@ def tables() -> Tables:
     metadata = MetaData()
     return Tables(
         metadata, _meta(metadata), _events(metadata), _runs(metadata), _trials(metadata), _datasets(metadata),
-        _leases(metadata),
+        _leases(metadata), _past_sets(metadata), _past_trials(metadata),
     )  # fmt: skip
 
 
@@ -101,8 +105,11 @@ def _runs(metadata: MetaData) -> Table:
 
 
 def _trials(metadata: MetaData) -> Table:
-    """`scored` is the time at which a trial finished with a score: only those can become experience."""
-    from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text
+    """`scored` is the time at which a trial finished with a score: only those can become experience.
+
+    `curve` is the thinned log of its first fold: JSON, a list of [step, validation score].
+    """
+    from sqlalchemy import Boolean, Column, Double, Integer, Table, Text
 
     return Table(
         "trials",
@@ -124,7 +131,7 @@ def _trials(metadata: MetaData) -> Table:
         Column("scored", Double),
         Column("megabytes", Double),
         Column("complete", Boolean),
-        Index("trials_as_experience", "task", "metric", "scored"),
+        Column("curve", Text),
     )
 
 
@@ -159,6 +166,60 @@ def _leases(metadata: MetaData) -> Table:
         Column("pid", Integer, nullable=False),
         Column("created", Double, nullable=False),
         Column("renewed", Double, nullable=False),
+    )
+
+
+def _past_sets(metadata: MetaData) -> Table:
+    """One data set under one metric. `card` is the name and the description of its Data Card, `about` may say more.
+
+    `signature` is what it is compared by (`experience.distance`), `baseline` what the trivial model reached, `best`
+    what any trial did.
+    """
+    from sqlalchemy import Column, Double, Index, LargeBinary, Table, Text
+
+    return Table(
+        "past_sets",
+        metadata,
+        Column("fingerprint", Text, primary_key=True),
+        Column("metric", Text, primary_key=True),
+        Column("task", Text, nullable=False),
+        Column("modality", Text, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("card", Text, nullable=False),
+        Column("about", Text, nullable=False),
+        Column("meta", Text, nullable=False),
+        Column("signature", LargeBinary, nullable=False),
+        Column("baseline", Double),
+        Column("best", Double),
+        Index("past_sets_by_task", "task", "metric", "modality"),
+    )
+
+
+def _past_trials(metadata: MetaData) -> Table:
+    """One finished trial. `id` is a digest of its content, `score` its value in the direction in which more is better.
+
+    `source` is the run that it comes from, or the import where `imported` holds; `added` the time at which it came.
+    """
+    from sqlalchemy import Boolean, Column, Double, Index, Table, Text
+
+    return Table(
+        "past_trials",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("fingerprint", Text, nullable=False),
+        Column("metric", Text, nullable=False),
+        Column("model", Text, nullable=False),
+        Column("hyperparameters", Text, nullable=False),
+        Column("value", Double, nullable=False),
+        Column("score", Double, nullable=False),
+        Column("seconds", Double, nullable=False),
+        Column("megabytes", Double),
+        Column("curve", Text),
+        Column("source", Text, nullable=False),
+        Column("imported", Boolean, nullable=False),
+        Column("added", Double, nullable=False),
+        Index("past_trials_by_score", "fingerprint", "metric", "score"),
+        Index("past_trials_by_source", "imported", "source"),
     )
 
 

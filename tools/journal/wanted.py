@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from automl_gpt.cards.schema import Scalar
 from automl_gpt.tools.journal.record import Record
+
+Experience = Literal["all", "own", "none"]
 
 
 class Budget(Record):
@@ -29,7 +33,11 @@ class Limit(Record):
 
 
 class Request(Record):
-    """What the person asked for. `limits` narrow search spaces; `megabytes` is the most that the model may have."""
+    """What the person asked for. `limits` narrow search spaces; `megabytes` is the most that the model may have.
+
+    `experience` says whose finished trials the run may learn from: `all`, `own` (the store's: own runs and imports, not
+    what the product ships with), or `none`.
+    """
 
     metric: str | None = None
     require: str = ""
@@ -41,3 +49,4 @@ class Request(Record):
     limits: tuple[Limit, ...] = ()
     megabytes: float | None = None
     seconds_per_1000: float | None = None
+    experience: Experience = "all"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.data.report import Profile
-from automl_gpt.tools.journal.events import SimilarTrial
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.train.protocol import task_of
 from automl_gpt.tools.tune.cost import card_seconds, expected_seconds, planned_seconds
 from automl_gpt.tools.tune.hurry import in_time
+from automl_gpt.tools.tune.opening import promise
 
 GENERAL_ORDER = ("lightgbm", "xgboost", "extra_trees", "random_forest", "mlp", "linear", "k_nearest_neighbours")
 """On tables boosted trees win most often, then forests (Grinsztajn et al., 2022; McElfresh et al., 2023)."""
@@ -19,8 +19,8 @@ LARGEST_SHARE = 0.4
 """A model is left out whose default alone would take more of the time, and can't be made quicker."""
 TRIAL_BYTES = 2 * 2**30
 """A model that would need more memory for a trial is only tried where the person names it."""
-NEAR = 3
-"""Trials of a model on near data that it takes to move it in the order."""
+PLACES = 14.0
+"""How many places the best possible model on near data moves before one without any experience."""
 
 
 def eligible(state: RunState) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def order(state: RunState, eligible: Sequence[str], seconds_left: float | None) 
     rank = {name: place for place, name in enumerate(GENERAL_ORDER, start=1)}
     if profile.rows_train < SMALL_ROWS:
         rank["linear"], rank["extra_trees"] = 1, 2
-    shown = _shown_by_experience(state.experience or ())
+    shown = {name: PLACES * worth for name, worth in promise(state.experience or (), state.model_cards).items()}
     models = sorted(eligible, key=lambda name: rank.get(name, 0) - shown.get(name, 0.0))
     slow = [name for name in models if _too_slow(state, name, seconds_left)]
     quick = [name for name in models if name not in slow]
@@ -101,14 +101,3 @@ def _too_slow(state: RunState, name: str, seconds_left: float | None) -> bool:
         return False
     seconds = expected_seconds(state, state.model_cards[name], state.model_cards[name].default())
     return seconds > LARGEST_SHARE * seconds_left
-
-
-def _shown_by_experience(trials: Sequence[SimilarTrial]) -> dict[str, float]:
-    """Return for each model with enough near trials how many places it moves: up to 7 for the best of them."""
-    gains: dict[str, list[float]] = {}
-    for trial in trials:
-        if trial.baseline is None or trial.best is None or trial.best == trial.baseline:
-            continue
-        share = (trial.value - trial.baseline) / (trial.best - trial.baseline)
-        gains.setdefault(trial.model, []).append(min(1.0, max(0.0, share)))
-    return {name: 7.0 * max(found) for name, found in gains.items() if len(found) >= NEAR}

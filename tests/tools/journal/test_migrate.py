@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import inspect
 
 from automl_gpt.cards.errors import StoreError
-from automl_gpt.tools.journal import migrate
+from automl_gpt.tools.journal import migrate, past
 from automl_gpt.tools.journal.derive import as_text
 from automl_gpt.tools.journal.store import open_journal
 from automl_gpt.tools.journal.tables import tables
@@ -42,6 +42,13 @@ ALTER TABLE trials ADD COLUMN complete BOOLEAN;
 ALTER TABLE datasets ADD COLUMN looks INTEGER DEFAULT '0' NOT NULL;
 UPDATE meta SET value = '2';
 """
+_VERSION_3 = f"""{_VERSION_2}
+ALTER TABLE runs ADD COLUMN tokens_in BIGINT DEFAULT '0' NOT NULL;
+ALTER TABLE runs ADD COLUMN tokens_out BIGINT DEFAULT '0' NOT NULL;
+ALTER TABLE runs ADD COLUMN cost_usd DOUBLE PRECISION;
+ALTER TABLE datasets ADD COLUMN about TEXT DEFAULT '' NOT NULL;
+UPDATE meta SET value = '3';
+"""
 
 
 def old_rows(make) -> list[tuple]:
@@ -49,7 +56,7 @@ def old_rows(make) -> list[tuple]:
     return [("old-2222", i, 1000.0 + i, event.kind, as_text(event.model_dump())) for i, event in enumerate(events, 1)]
 
 
-@pytest.fixture(params=[_VERSION_1, _VERSION_2], ids=["version 1", "version 2"])
+@pytest.fixture(params=[_VERSION_1, _VERSION_2, _VERSION_3], ids=["version 1", "version 2", "version 3"])
 def old_url(request, store_url, tmp_path, make) -> str:
     """A journal as an old version would have left it, with one run of which the derived tables know nothing yet."""
     stored = old_rows(make)
@@ -79,7 +86,12 @@ def test_an_old_version_becomes_what_this_one_makes_and_is_filled_from_the_event
     [summary] = journal.runs()
     assert (summary.run, summary.valid, summary.status, journal.looks("f1")) == ("old-2222", 0.91, "finished", 1)
     assert (summary.usage.tokens_in, summary.usage.tokens_out, summary.usage.cost_usd) == (30, 5, 0.002)
-    assert journal.experience("binary", "accuracy", "")[0].about == "flowers\ntarget: kind\ninputs: a"
+    with journal.database.reading() as connection:
+        [one] = past.sets_of(connection, ["f1"], "accuracy")
+        best = past.ranked(connection, ("f1", "accuracy"), 1, 0)
+        found = list(past.trials_by_id(connection, [best[0].id]).values())
+    assert one.about == "flowers\ntarget: kind\ninputs: a" and one.card == "flowers\n"
+    assert [(t.model, t.value, t.curve) for t in found] == [("trees", 0.9, ((1, 0.5), (2, 0.9)))]
     trials = tables().trials
     with journal.database.reading() as connection:
         filled = connection.execute(trials.select().order_by(trials.c.trial)).mappings().all()
@@ -128,8 +140,8 @@ def test_an_upgrade_that_fails_leaves_the_old_version_whole(old_url, tmp_path, m
 def test_a_journal_of_a_newer_version_is_left_alone(journal, store_url):
     meta = tables().meta
     with journal.database.writing() as connection:
-        connection.execute(meta.update().values(value="4"))
-    with pytest.raises(StoreError, match=r"has version 4, this automl-gpt knows 3: upgrade automl-gpt") as told:
+        connection.execute(meta.update().values(value="5"))
+    with pytest.raises(StoreError, match=r"has version 5, this automl-gpt knows 4: upgrade automl-gpt") as told:
         open_journal(store_url, journal.folder)
     assert "\n" not in str(told.value) and "not-for-eyes" not in str(told.value)
 

@@ -9,7 +9,7 @@ import pytest
 
 from automl_gpt.cards.errors import StoreError, UserError
 from automl_gpt.tools.journal import events as e
-from automl_gpt.tools.journal import names
+from automl_gpt.tools.journal import names, past
 from automl_gpt.tools.journal.lease import acquire
 from automl_gpt.tools.journal.state import fold
 from automl_gpt.tools.journal.store import open_journal
@@ -21,7 +21,7 @@ def derived(journal) -> dict[str, list[dict]]:
     with journal.database.reading() as connection:
         return {
             table.name: [dict(r) for r in connection.execute(table.select().order_by(*table.primary_key)).mappings()]
-            for table in (t.runs, t.trials, t.datasets)
+            for table in (t.runs, t.trials, t.datasets, t.past_sets, t.past_trials)
         }
 
 
@@ -217,13 +217,14 @@ def test_what_the_data_are_about_is_kept_for_later_runs(journal, make):
     card = start.data_card.model_copy(update={"description": "Three  kinds of iris.\n" * 100})
     run = journal.create(start.model_copy(update={"data_card": card}))
     journal.append(run, profiled.model_copy(update={"profile": profile}), *make.trial(1, 0.9))
-    [past] = journal.experience("binary", "accuracy", "")
+    [(past, _)] = experience_of(journal)
     assert past.about.startswith("old\ntarget: kind\nThree kinds of iris. Three kinds")
     assert past.about.endswith("\ninputs: a, petal width") and len(past.about) <= 1000
+    assert past.card.startswith("old\nThree kinds of iris. Three") and "petal" not in past.card
     many = tuple(wide.model_copy(update={"name": f"column {i}"}) for i in range(900))
-    profile = profile.model_copy(update={"columns": many})
-    journal.append(run, profiled.model_copy(update={"profile": profile}))
-    assert len(journal.experience("binary", "accuracy", "")[0].about) == 1000
+    profile = profile.model_copy(update={"columns": many, "fingerprint": "f2"})
+    journal.append(run, profiled.model_copy(update={"profile": profile}), *make.trial(2, 0.8))
+    assert [len(one.about) for one, _ in experience_of(journal) if one.fingerprint == "f2"] == [1000]
 
 
 def test_a_run_without_an_end_is_running_only_while_somebody_drives_it(journal, make):
@@ -283,7 +284,17 @@ def test_looks_at_a_test_split_are_counted_over_all_runs(journal, make):
     assert (journal.looks("f1"), journal.looks("f2"), journal.looks("f3")) == (2, 1, 0)
 
 
-def test_experience_holds_finished_trials_of_other_runs_with_the_same_task_and_metric(journal, make):
+def experience_of(journal, metric: str = "accuracy") -> list:
+    """All data sets of a metric with their trials, best first."""
+    with journal.database.reading() as connection:
+        names, _ = past.signatures(connection, "binary", metric, "tabular")
+        sets = past.sets_of(connection, sorted(names), metric)
+        found = {one.fingerprint: past.ranked(connection, (one.fingerprint, metric), 10, 0) for one in sets}
+        known = past.trials_by_id(connection, [one.id for ranked in found.values() for one in ranked])
+        return [(one, [known[trial.id] for trial in found[one.fingerprint]]) for one in sets]
+
+
+def test_experience_holds_finished_trials_by_data_set_and_metric(journal, make):
     old, mine, other = (journal.create(make.started(name)) for name in ("old", "mine", "other"))
     journal.append(old, make.profiled(name="old"), *make.trial(1, 0.6, model="baseline"), *make.trial(2, 0.9))
     journal.append(old, *make.trial(3, 0.8, status="pruned"), *make.trial(4, None, status="failed"), make.proposed(5))
@@ -291,23 +302,44 @@ def test_experience_holds_finished_trials_of_other_runs_with_the_same_task_and_m
     journal.append(mine, make.profiled("f2"), *make.trial(1, 0.7))
     journal.append(other, make.profiled("f3", metric="log_loss"), *make.trial(1, 0.7))
     journal.append(other, make.profiled("f3"), *make.trial(2, 0.65))
-    past = journal.experience("binary", "accuracy", exclude_run=mine)
-    assert [(p.run, p.trial, p.value) for p in past] == [(other, 2, 0.65), (old, 2, 0.9), (old, 1, 0.6)]
-    trees = past[1]
-    assert (trees.data, trees.fingerprint, trees.model, trees.hyperparameters) == ("old", "f1", "trees", {"depth": 2.0})
-    assert (trees.metric, trees.seconds, trees.rows, trees.columns) == ("accuracy", 1.5, 120, 4)
-    assert (trees.baseline, trees.best, trees.meta) == (0.6, 0.9, make.profiled().profile.meta)
-    assert "0.1234" not in repr(past)
-    assert [p.trial for p in journal.experience("binary", "accuracy", mine, limit=1)] == [2]
-    assert [p.run for p in journal.experience("binary", "log_loss", mine)] == [other]
-    assert journal.experience("multiclass", "accuracy", mine) == []
+    (first, trials), (second, _), (third, _) = experience_of(journal)
+    assert [(t.source, t.model, t.value) for t in trials] == [(old, "trees", 0.9), (old, "baseline", 0.6)]
+    assert (first.name, first.fingerprint, first.baseline, first.best) == ("old", "f1", 0.6, 0.9)
+    assert first.meta == make.profiled().profile.meta and (second.fingerprint, third.fingerprint) == ("f2", "f3")
+    assert (trials[0].hyperparameters, trials[0].seconds, trials[0].megabytes) == ({"depth": 2.0}, 1.5, 64.0)
+    assert trials[0].curve == ((1, 0.5), (2, 0.9)) and not trials[0].imported
+    assert "0.1234" not in repr(experience_of(journal))
+    assert [one.fingerprint for one, _ in experience_of(journal, "log_loss")] == ["f3"]
 
 
 def test_a_best_score_in_another_metric_never_enters_experience(journal, make):
     run = journal.create(make.started())
     journal.append(run, make.profiled(), *make.trial(1, 0.9), make.profiled(metric="log_loss"), *make.trial(2, 7.0))
-    [past] = journal.experience("binary", "accuracy", "")
-    assert (past.value, past.best, past.baseline) == (0.9, None, None)
+    [(one, [trial])] = experience_of(journal)
+    assert (trial.value, one.best, one.baseline) == (0.9, 0.9, None)
+
+
+def test_a_repeated_trial_becomes_experience_once_and_a_rebuilt_store_has_the_same(journal, make):
+    for name in ("one", "two"):
+        journal.append(journal.create(make.started(name)), make.profiled(), *make.trial(1, 0.9))
+    before = [(one, [t.id for t in trials]) for one, trials in experience_of(journal)]
+    assert len(before) == 1 and len(before[0][1]) == 1
+    journal.rebuild()
+    assert [(one, [t.id for t in trials]) for one, trials in experience_of(journal)] == before
+
+
+def test_the_log_of_an_attempt_that_was_lost_is_no_experience(journal, make):
+    run = journal.create(make.started())
+    lost = [
+        make.proposed(1),
+        make.predicted(1),
+        e.TrialStarted(trial=1, worker=0, at_seconds=0),
+        make.rows(1, 0.1, 0.2),
+    ]
+    journal.append(run, make.profiled(), *lost)
+    journal.append(run, e.TrialStarted(trial=1, worker=0, at_seconds=0), make.rows(1, 0.5), make.ended(1, 0.5))
+    [(_, [trial])] = experience_of(journal)
+    assert trial.curve == ((1, 0.5),)
 
 
 def test_threads_share_a_journal(journal, make):

@@ -1,0 +1,155 @@
+"""What of all experience concerns the data at hand: the nearest data sets first, then their trials by an index.
+
+Own runs and imports stand in the store, the shipped pack beside it. Nothing near gives an empty answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl_gpt.tools.data.report import MetaFeatures
+from automl_gpt.tools.evaluate.metrics import METRICS
+from automl_gpt.tools.experience.distance import FARTHEST, combined, distances, likeness, rough_distances, words
+from automl_gpt.tools.experience.pack import SOURCE, shipped
+from automl_gpt.tools.journal import past
+from automl_gpt.tools.journal.events import SimilarTrial
+from automl_gpt.tools.journal.past import PastSet, PastTrial, Ranked
+from automl_gpt.tools.journal.store import Journal
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+MOST_SETS, MOST_TRIALS = 10, 320
+"""Data sets, and trials of all of them together, that a run learns from."""
+_LOOKED_AT = 64
+"""Data sets that are compared exactly, after all were by their signatures."""
+_BEST, _OTHERS = 150, 50
+"""Trials of one data set that are read: its best, and where there are more some of the worst."""
+_ABOUT_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Question:
+    """The data at hand. `card` is the name and description of their card, `about` may say more."""
+
+    fingerprint: str
+    task: str
+    metric: str
+    meta: MetaFeatures
+    card: str
+    about: str
+
+
+@dataclass(frozen=True)
+class _Near:
+    one: PastSet
+    distance: float
+    alike: float
+    shipped: bool
+
+
+def recall(
+    journal: Journal, question: Question, with_shipped: bool = True, limit: int = MOST_TRIALS
+) -> list[SimilarTrial]:
+    """Return at most `limit` finished trials on the nearest data, nearest first; of each data set its best ones first.
+
+    Data of another kind of task or another metric, the data at hand themselves, and data farther than 1 never appear.
+    """
+    with journal.database.reading() as connection:
+        near = _nearest(question, _stored(connection, question), shipped=False)
+        if with_shipped:
+            near += _nearest(question, _packed(question), shipped=True)
+        near = _once(sorted(near, key=lambda n: (n.distance, n.shipped, n.one.fingerprint)))[:MOST_SETS]
+        quota = max(1, limit // max(1, len(near)))
+        chosen = [(n, one.id) for n in near for one in spread(_ranked(connection, n), quota)][:limit]
+        known = _packed_trials(near) | past.trials_by_id(connection, [i for n, i in chosen if not n.shipped])
+    return [_similar(n, known[i]) for n, i in chosen]
+
+
+def _stored(connection: Connection, question: Question) -> list[PastSet]:
+    """Return the data sets of the store that look nearest by their signatures."""
+    names, marks = past.signatures(connection, question.task, question.metric, question.meta.modality)
+    if not names:
+        return []
+    rough = rough_distances(question.meta, question.about, marks)
+    some = np.argpartition(rough, min(_LOOKED_AT, len(rough) - 1))[:_LOOKED_AT]
+    return past.sets_of(connection, [names[i] for i in some], question.metric)
+
+
+def _packed(question: Question) -> list[PastSet]:
+    kind = (question.task, question.metric, question.meta.modality)
+    return [one for one in shipped().sets if (one.task, one.metric, one.meta.modality) == kind]
+
+
+def _nearest(question: Question, sets: Sequence[PastSet], shipped: bool) -> list[_Near]:
+    if not sets:
+        return []
+    texts = [words(question.card), words(question.about)]
+    alike = np.array([max(likeness(text, words(one.about)) for text in texts) for one in sets])
+    far = combined(distances(question.meta, [one.meta for one in sets]), alike)
+    return [
+        _Near(one, float(distance), float(a), shipped)
+        for one, distance, a in zip(sets, far, alike, strict=True)
+        if distance < FARTHEST and one.fingerprint != question.fingerprint
+    ]
+
+
+def _once(near: list[_Near]) -> list[_Near]:
+    """Leave out shipped data sets that the store knows too."""
+    seen: set[str] = set()
+    return [n for n in near if not (n.one.fingerprint in seen or seen.add(n.one.fingerprint))]
+
+
+def _ranked(connection: Connection, near: _Near) -> list[Ranked]:
+    key = near.one.fingerprint, near.one.metric
+    if not near.shipped:
+        return past.ranked(connection, key, _BEST, _OTHERS)
+    found = sorted(shipped().trials[key], key=lambda t: (-t.score, t.id))
+    return [Ranked(t.id, t.model, t.value) for t in found]
+
+
+def _packed_trials(near: Sequence[_Near]) -> dict[str, PastTrial]:
+    packed = [shipped().trials[n.one.fingerprint, n.one.metric] for n in near if n.shipped]
+    return {trial.id: trial for trials in packed for trial in trials}
+
+
+def spread(trials: Sequence[Ranked], count: int) -> list[Ranked]:
+    """Choose at most `count` of a data set's trials, which come best first: each model's best in turn, then the rest.
+
+    After its two best ones, a model's worst and middle ones take turns, so that what fails is known too.
+    """
+    by_model: dict[str, list[Ranked]] = {}
+    for trial in trials:
+        if math.isfinite(trial.value):
+            by_model.setdefault(trial.model, []).append(trial)
+    queues = [_instructive(found) for found in by_model.values()]
+    turns = [queue[i] for i in range(max(map(len, queues), default=0)) for queue in queues if i < len(queue)]
+    return turns[:count]
+
+
+def _instructive(ranked: list[Ranked]) -> list[Ranked]:
+    order, ends = ranked[:2], [(2, len(ranked))]
+    while ends:
+        low, high = ends.pop(0)
+        if low < high:
+            at = high - 1 if (low, high) == (2, len(ranked)) else (low + high) // 2
+            order.append(ranked[at])
+            ends += [(low, at), (at + 1, high)]
+    return order
+
+
+def _similar(near: _Near, trial: PastTrial) -> SimilarTrial:
+    one, metric = near.one, METRICS[near.one.metric]
+    best = trial.value if one.best is None or metric.better(trial.value, one.best) else one.best
+    return SimilarTrial(
+        run=trial.source, data=one.name, fingerprint=one.fingerprint, model=trial.model,
+        hyperparameters=trial.hyperparameters, metric=trial.metric, value=trial.value, baseline=one.baseline, best=best,
+        seconds=trial.seconds, megabytes=trial.megabytes, rows=one.meta.rows, columns=one.meta.columns,
+        distance=near.distance, alike=near.alike, about=one.about[:_ABOUT_LENGTH], curve=trial.curve,
+        source=SOURCE if near.shipped else "imported" if trial.imported else "own",
+    )  # fmt: skip
