@@ -22,7 +22,7 @@ from automl_gpt.tools.tune.transfer import Transfer
 
 MOST_FITTED = 150
 """The process sees at most this many observations."""
-EVEN, NEAR_EACH, CENTRES = 512, 40, 5
+EVEN, NEAR_EACH, CENTRES = 2048, 40, 5
 """Candidates: even draws, neighbours of each centre, and how many centres."""
 CLIMBS, CLIMBERS, STEPS = 2, 5, 20
 """How often, from how many of the best candidates, and with how many neighbours each the search goes on."""
@@ -31,6 +31,8 @@ COSTED = 64
 TRUST, TRUSTED = 0.6, 3.0
 """How strongly what near data sets say is believed at first, in units of the warped scores, and for how many
 observations that counts."""
+HALVED = 15
+"""After so many observations what near data say counts half: by then the search knows better."""
 LEAST_WIDTH = 0.05
 """Least spread of what near data sets say of the observations, as a share of baseline to best."""
 
@@ -61,7 +63,7 @@ def _ranks(values: Vector) -> Vector:
 
 
 class Sampler:
-    """What proposes configurations of one model, one after another, as if earlier proposals had met expectations."""
+    """What proposes configurations of one model; those that are pending count as if they had met expectations."""
 
     def __init__(self, space: Space, observed: Observed, pending: Vector, transfer: Transfer | None = None) -> None:
         self.space, self.transfer = space, transfer
@@ -72,7 +74,7 @@ class Sampler:
         self.fit = fit(space.features(seen.at), self.y - self._prior_mean(seen.at), seen.uncertain)
         self.top = float(self._mean(seen.at).max())
         for at in pending:
-            self._believe(at[None, :])
+            self.believe(at)
 
     def propose(
         self, tried: Vector, rng: np.random.Generator, log_cost: Callable[[Vector], Vector] | None = None
@@ -93,10 +95,7 @@ class Sampler:
             order = np.concatenate(
                 [first[np.argsort(log_cost(at[first]) - worth[first], kind="stable")], order[COSTED:]]
             )
-        chosen = next((at[i] for i in order if not repeats(self.space.card, at[i], tried)), None)
-        if chosen is not None:
-            self._believe(chosen[None, :])
-        return chosen
+        return next((at[i] for i in order if not repeats(self.space.card, at[i], tried)), None)
 
     def _candidates(self, rng: np.random.Generator) -> Vector:
         listed = self.space.listed
@@ -118,10 +117,10 @@ class Sampler:
     def _mean(self, at: Vector) -> Vector:
         return self.fit.mean(self.space.features(at)) + self._prior_mean(at)
 
-    def _believe(self, at: Vector) -> None:
+    def believe(self, at: Vector) -> None:
         """Go on as if a configuration had scored what is expected of it (Ginsbourger et al. 2010, kriging believer)."""
-        self.y = np.append(self.y, self._mean(at))
-        self.at, self.uncertain = np.concatenate([self.at, at]), np.append(self.uncertain, 0.0)
+        self.y = np.append(self.y, self._mean(at[None, :]))
+        self.at, self.uncertain = np.concatenate([self.at, at[None, :]]), np.append(self.uncertain, 0.0)
         residual = self.y - self._prior_mean(self.at)
         self.fit = at_lengths(self.space.features(self.at), residual, self.uncertain, self.fit.lengths, self.fit.noise)
 
@@ -143,7 +142,8 @@ class _Prior:
         centre, width = float(said.mean()), max(float(said.std()), LEAST_WIDTH)
         z = (said - centre) / width
         slope = (float(z @ y) + TRUST * TRUSTED) / (float(z @ z) + TRUSTED)
-        return cls(transfer, weights, centre, width, min(max(slope, 0.0), 1.0))
+        fading = 1 + (len(y) / HALVED) ** 2
+        return cls(transfer, weights, centre, width, min(max(slope, 0.0), 1.0) / fading)
 
     def at(self, at: Vector) -> Vector:
         """Return the prior mean at coordinates."""

@@ -21,11 +21,13 @@ from automl_gpt.tools.tune.observed import observed
 from automl_gpt.tools.tune.portfolio import portfolio
 from automl_gpt.tools.tune.sampler import Sampler
 from automl_gpt.tools.tune.space import Vector, decode, encode, matrix, points, random_point, repeats, without_inert
-from automl_gpt.tools.tune.transfer import past_sets
+from automl_gpt.tools.tune.transfer import Transfer, past_sets
 
 DEPTH = (4, 3, 3, 2)
 """How many configurations the best model, the second, and so on begin with: the default, then the portfolio. A model
 that was begun otherwise, by a person or a language model, is given the default and goes on with the search."""
+SCEPTICAL = 3
+"""One draw of the search in this many leaves out what near data say."""
 PATIENCE = 0.5
 """Gain is weighed against seconds to this power within a model; where trials are limited too, they hardly matter."""
 
@@ -71,7 +73,9 @@ class _Search:
         self.begun = {t.model for t in state.ordered() if not t.withdrawn}
         self.spent: set[str] = set()
         self.portfolios: dict[str, list[tuple[Hyperparameters, str]]] = {}
-        self.samplers: dict[str, Sampler | None] = {}
+        self.near: dict[str, Transfer | None] = {}
+        self.samplers: dict[tuple[str, bool], Sampler | None] = {}
+        self.made: dict[str, list[Vector]] = {}
         self.standings = standings(state, [c for c in self.cards if c.name != TRIVIAL])
 
     def next(self) -> Suggestion | None:
@@ -79,8 +83,12 @@ class _Search:
         found = self._default() or self._portfolio() or self._search()
         if found is not None:
             card = self.card[found.model]
-            at = encode(card, found.hyperparameters)[None, :]
-            self.tried[card.name] = np.concatenate([self.tried[card.name], at])
+            at = encode(card, found.hyperparameters)
+            self.tried[card.name] = np.concatenate([self.tried[card.name], at[None, :]])
+            self.made.setdefault(card.name, []).append(at)
+            for (name, _), sampler in self.samplers.items():
+                if name == card.name and sampler is not None:
+                    sampler.believe(at)
             self.recent.append(card.name)
             self.begun.add(card.name)
             self.number += 1
@@ -108,9 +116,8 @@ class _Search:
         ranked = sorted(self.standings, key=lambda s: -s.best)
         for place, standing in enumerate(ranked):
             card = self.card[standing.model]
-            if standing.model in hopeless:
-                continue
-            for configuration, why in self._entries(card, DEPTH[min(place, len(DEPTH) - 1)]):
+            depth = 1 if standing.model in hopeless else DEPTH[min(place, len(DEPTH) - 1)]
+            for configuration, why in self._entries(card, depth):
                 values, note = in_time(self.state, card, configuration, seconds_left(self.state))
                 if self._new(card, values) and (values == configuration or not self._quickened(card, configuration)):
                     return Suggestion(model=card.name, hyperparameters=values, reason=why + note)
@@ -165,14 +172,23 @@ class _Search:
         return in_time(self.state, card, asked, seconds_left(self.state))
 
     def _sampler(self, card: ModelCard) -> Sampler | None:
-        """Return the model's sampler, as it stands after what this call suggested; None before the first score."""
-        if card.name not in self.samplers:
-            mine = [t for t in self.state.ordered() if t.model == card.name]
-            seen, waiting = observed(self.state, card, mine)
-            space = Space(card)
-            near = past_sets(space, self.state.experience or ())
-            self.samplers[card.name] = Sampler(space, seen, waiting, near) if len(seen) else None
-        return self.samplers[card.name]
+        """Return a sampler of the model that knows what this call suggested; None before the first score.
+
+        One draw in `SCEPTICAL` leaves out what near data say: where that misleads, the search finds out.
+        """
+        near = self._near(card) if self.number % SCEPTICAL else None
+        key = card.name, near is not None
+        if key not in self.samplers:
+            seen, waiting = observed(self.state, card, [t for t in self.state.ordered() if t.model == card.name])
+            made = np.array(self.made.get(card.name, [])).reshape(-1, len(card.search_space))
+            pending = np.concatenate([waiting, made])
+            self.samplers[key] = Sampler(Space(card), seen, pending, near) if len(seen) else None
+        return self.samplers[key]
+
+    def _near(self, card: ModelCard) -> Transfer | None:
+        if card.name not in self.near:
+            self.near[card.name] = past_sets(Space(card), self.state.experience or ())
+        return self.near[card.name]
 
     def _log_cost(self, card: ModelCard) -> Callable[[Vector], Vector] | None:
         """Return what the logarithm of the gain loses by longer trials; None where time is not limited.

@@ -45,6 +45,7 @@ def test_proposals_of_one_sampler_differ_as_if_each_was_tried():
         assert at is not None
         assert not repeats(BOOSTING, at, tried)
         tried = np.concatenate([tried, at[None, :]])
+        sampler.believe(at)
 
 
 @pytest.mark.parametrize(
