@@ -1,0 +1,220 @@
+"""How a running learning curve goes on: finished curves that looked like it, weighted by a forest.
+
+Extremely randomised trees (Geurts et al. 2006) are grown on the first rows and the configurations of finished curves,
+cut where the running one stands, towards what came then. A new curve's leaves give weights on the finished ones
+(Meinshausen 2006), and with them three forecasts: where those curves came to, what they gained from here on, and,
+beside them, a power law. The three are mixed by their errors on curves left out, and the same errors, scaled by those
+of the neighbours, give the interval (normalised conformal prediction, Papadopoulos et al. 2002). Curves of other data
+sets help where the own ones are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_gpt.tools.tune.prefix import Curve, Vector, features, power_law_gain
+
+TREES = 60
+MOST = 400
+"""At most this many finished curves are looked at: those of the data set first, then the latest."""
+FEWEST = 4
+"""With fewer finished curves nothing is learnt from them."""
+AHEAD = np.array([0.1, 0.25, 0.5, 0.75, 1.0])
+"""Where the forecast stands, as shares of what is left up to the horizon."""
+TAIL = 0.1
+_PRIOR = np.array([0.4, 0.4, 0.2])
+"""Weights of the three forecasts while nothing tells them apart: level, gain, power law."""
+_HOLD = 2.0
+"""How many curves' errors the prior of the weights counts for."""
+_NOMINAL = 1.28
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What is expected of a curve, more is better: at `steps`, its mean and 80% interval; the last step is the horizon.
+
+    `best` is the best value of the whole curve by then, with its 80% interval; `draws` are equally likely bests.
+    """
+
+    steps: Vector
+    mean: Vector
+    low: Vector
+    high: Vector
+    best: tuple[float, float, float]
+    draws: Vector
+
+    def chance(self, value: float) -> float:
+        """Return the probability that the best value exceeds another."""
+        return float((np.sum(self.draws > value) + 0.5) / (len(self.draws) + 1))
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """Finished curves, cut: features (n, d), last values, best so far, what came (n, ahead + best), power law gains."""
+
+    x: Matrix
+    last: Vector
+    best: Vector
+    came: Matrix
+    law: Vector
+    data: NDArray[Any]
+
+
+class Forest:
+    """Finished curves, cut at one share of their horizons: fitted once, asked about any number of running ones."""
+
+    def __init__(self, finished: Sequence[Curve], share: float, data: str = "") -> None:
+        """Fit; `share` (0 to 1) is how far the running curves are, `data` names their data set. ValueError when fewer
+        than four curves are given."""
+        if len(finished) < FEWEST:
+            raise ValueError(f"{len(finished)} finished curves are too few to learn from")
+        self.share = share
+        finished = sorted(finished, key=lambda c: c.data == data)[-MOST:]
+        self._width = next((len(c.point) for c in reversed(finished)), 0)
+        self._scale = Scale.of(finished)
+        self._cases = _cases(finished, share, self._width, self._scale)
+        own = self._cases.data == data
+        self._judged = own if own.sum() >= 2 * FEWEST else np.ones(len(own), dtype=bool)
+        self._trees, self._leaves = _grow(self._cases)
+        apart = own if own.sum() >= 2 * FEWEST else np.zeros(len(own), dtype=bool)
+        weights = _left_out(self._leaves, self._cases.data, apart)
+        parts = _three(self._cases, weights, self._cases.last, self._cases.best, self._cases.law)
+        self._mix = _mixed(parts[self._judged, :, -1], self._cases.came[self._judged, -1])
+        errors = self._cases.came - np.einsum("nfa,f->na", parts, self._mix)
+        self._errors = errors
+        local = self._local(weights)
+        self._ratios = (errors / local)[self._judged]
+
+    def _local(self, weights: Matrix) -> Matrix:
+        """Return the errors to be expected: those of the neighbours, and a little of everybody's."""
+        size = np.abs(self._errors)
+        usual = np.maximum(size[self._judged].mean(axis=0), 1e-9)
+        return 0.7 * weights @ size + 0.3 * usual
+
+    def predict(self, curve: Curve) -> Continuation:
+        """Predict one running curve."""
+        prefix = self._scale.curve(curve)
+        x, last, best = features(prefix, self._width), float(prefix.values[-1]), float(prefix.values.max())
+        leaves = self._trees.apply(x[None].astype(np.float32))
+        weights = _shares(leaves, self._leaves, np.ones((1, len(self._leaves)), dtype=bool))
+        law = np.array([power_law_gain(prefix)])
+        parts = _three(self._cases, weights, np.array([last]), np.array([best]), law)
+        middle = (parts[0].T @ self._mix)[None]
+        ratios = np.sort(self._ratios, axis=0)
+        draws = middle + ratios * self._local(weights)
+        draws[:, -1] = np.maximum(draws[:, -1], best)
+        return _continuation(curve, middle[0], draws, best, self._scale)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A monotone map of values to units of their usual spread: nearly straight among them, logarithmic far outside."""
+
+    centre: float
+    width: float
+
+    @classmethod
+    def of(cls, curves: Sequence[Curve]) -> Scale:
+        """Return the scale of some curves."""
+        values = np.concatenate([c.values for c in curves])
+        low, centre, high = np.quantile(values, (0.1, 0.5, 0.9))
+        width = 3 * float(high / 2 - low / 2)
+        return cls(float(centre), width if width > 0 else max(1e-3 * abs(float(centre)), 1e-9))
+
+    def unit(self, values: Vector) -> Vector:
+        """Map values."""
+        return np.arcsinh(np.clip((values - self.centre) / self.width, -1e30, 1e30))
+
+    def value(self, units: Vector) -> Vector:
+        """Map back."""
+        return self.centre + self.width * np.sinh(np.clip(units, -80.0, 80.0))
+
+    def curve(self, curve: Curve) -> Curve:
+        """Map a curve."""
+        return Curve(curve.steps, self.unit(curve.values), curve.horizon, curve.point, curve.data)
+
+
+def _cases(finished: Sequence[Curve], share: float, width: int, scale: Scale) -> _Cases:
+    curves = [scale.curve(c) for c in finished]
+    prefixes = [c.until(share) for c in curves]
+    shares = share + (1 - share) * AHEAD
+    came = [np.append(c.at(shares), c.values.max()) for c in curves]
+    return _Cases(
+        x=np.array([features(p, width) for p in prefixes]),
+        last=np.array([p.values[-1] for p in prefixes]),
+        best=np.array([p.values.max() for p in prefixes]),
+        came=np.array(came),
+        law=np.array([power_law_gain(p) for p in prefixes]),
+        data=np.array([c.data for c in curves]),
+    )
+
+
+def _grow(cases: _Cases) -> tuple[Any, Matrix]:
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    n = len(cases.x)
+    targets = np.column_stack([cases.came[:, -2], cases.came[:, -2] - cases.last, cases.came[:, -1] - cases.best])
+    targets = targets / np.maximum(targets.std(axis=0), 1e-9)
+    trees = ExtraTreesRegressor(TREES, min_samples_leaf=2 if n < 100 else 3, random_state=0, n_jobs=1)
+    trees.fit(cases.x, targets)
+    return trees, trees.apply(cases.x.astype(np.float32))
+
+
+def _shares(at: Matrix, leaves: Matrix, allowed: NDArray[np.bool_]) -> Matrix:
+    """Return weights (rows of `at`, rows of `leaves`): how often two share a leaf, among the allowed pairs."""
+    weights = np.zeros((len(at), len(leaves)))
+    for tree in range(leaves.shape[1]):
+        together = (at[:, tree, None] == leaves[None, :, tree]) & allowed
+        weights += together / np.maximum(together.sum(axis=1, keepdims=True), 1)
+    total = weights.sum(axis=1, keepdims=True)
+    alone = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
+    return np.where(total > 0, weights / np.maximum(total, 1e-12), alone)
+
+
+def _left_out(leaves: Matrix, data: NDArray[Any], own: NDArray[np.bool_]) -> Matrix:
+    """Return the weights of the cases on each other: none on oneself, and on no case of its data set unless `own`."""
+    same = data[:, None] == data[None, :]
+    several = len(np.unique(data)) > 1
+    allowed = ~np.eye(len(data), dtype=bool) if not several else ~same | (own[:, None] & own[None, :])
+    np.fill_diagonal(allowed, val=False)
+    return _shares(leaves, leaves, allowed)
+
+
+def _three(cases: _Cases, weights: Matrix, last: Vector, best: Vector, law: Vector) -> NDArray[np.float64]:
+    """Return the three forecasts, shape (curves, 3, ahead + 1): levels, gains, power law; the last is the best's."""
+    level = weights @ cases.came
+    from_here = np.column_stack([np.repeat(last[:, None], len(AHEAD), axis=1), best])
+    base = np.column_stack([np.repeat(cases.last[:, None], len(AHEAD), axis=1), cases.best])
+    gain = from_here + weights @ (cases.came - base)
+    path = np.column_stack([last[:, None] + law[:, None] * AHEAD, np.maximum(best, last + law)])
+    parts = np.stack([level, gain, path], axis=1)
+    parts[:, :, -1] = np.maximum(parts[:, :, -1], best[:, None])
+    return parts
+
+
+def _mixed(parts: Matrix, truth: Vector) -> Vector:
+    """Return weights of the three, of sum 1, with the least mean error on curves left out, held near the prior."""
+    grid = [np.array([a, b, 10 - a - b]) / 10 for a in range(11) for b in range(11 - a)]
+    errors = np.array([np.abs(parts @ w - truth).mean() for w in grid])
+    away = np.array([((w - _PRIOR) ** 2).sum() for w in grid])
+    return grid[int(np.argmin(errors + _HOLD * float(errors.mean()) * away / len(truth)))]
+
+
+def _continuation(curve: Curve, middle: Vector, draws: Matrix, best: float, scale: Scale) -> Continuation:
+    """Map a forecast in units back, with the quantiles that so few errors allow."""
+    n = len(draws)
+    tail = max(TAIL - 0.5 / n, 0.0)
+    low, high = np.quantile(draws, (tail, 1 - tail), axis=0)
+    wide = 1 + 2.0 / n
+    low, high = middle - wide * np.maximum(middle - low, 0.0), middle + wide * np.maximum(high - middle, 0.0)
+    at = float(curve.steps[-1]) + AHEAD * max(curve.horizon - float(curve.steps[-1]), 0.0)
+    mean, down, up = scale.value(middle), scale.value(low), scale.value(high)
+    floor = float(scale.value(np.array([best]))[0])
+    top = (max(float(mean[-1]), floor), max(float(down[-1]), floor), max(float(up[-1]), floor))
+    return Continuation(at, mean[:-1], down[:-1], up[:-1], top, scale.value(draws[:, -1]))
