@@ -24,12 +24,15 @@ MOST = 400
 """At most this many finished curves are looked at: those of the data set first, then the latest."""
 FEWEST = 4
 """With fewer finished curves nothing is learnt from them."""
+FEWEST_OWN = 8
+"""With fewer curves of the data set, errors are judged on the other sets' too."""
+FOLDS, FOLD_TREES = 5, 24
 AHEAD = np.array([0.1, 0.25, 0.5, 0.75, 1.0])
 """Where the forecast stands, as shares of what is left up to the horizon."""
 TAIL = 0.1
 _PRIOR = np.array([0.4, 0.4, 0.2])
 """Weights of the three forecasts while nothing tells them apart: level, gain, power law."""
-_HOLD = 2.0
+_HOLD = 5.0
 """How many curves' errors the prior of the weights counts for."""
 _NOMINAL = 1.28
 Matrix = NDArray[np.float64]
@@ -79,17 +82,12 @@ class Forest:
         self._width = next((len(c.point) for c in reversed(finished)), 0)
         self._scale = Scale.of(finished)
         self._cases = _cases(finished, share, self._width, self._scale)
-        own = self._cases.data == data
-        self._judged = own if own.sum() >= 2 * FEWEST else np.ones(len(own), dtype=bool)
-        self._trees, self._leaves = _grow(self._cases)
-        apart = own if own.sum() >= 2 * FEWEST else np.zeros(len(own), dtype=bool)
-        weights = _left_out(self._leaves, self._cases.data, apart)
+        self._trees, self._leaves = _grow(self._cases, TREES)
+        self._judged, weights = _left_out(self._cases, data)
         parts = _three(self._cases, weights, self._cases.last, self._cases.best, self._cases.law)
-        self._mix = _mixed(parts[self._judged, :, -1], self._cases.came[self._judged, -1])
-        errors = self._cases.came - np.einsum("nfa,f->na", parts, self._mix)
-        self._errors = errors
-        local = self._local(weights)
-        self._ratios = (errors / local)[self._judged]
+        self._mix = _mixed(parts[self._judged, :, -2], self._cases.came[self._judged, -2])
+        self._errors = self._cases.came - np.einsum("nfa,f->na", parts, self._mix)
+        self._ratios = (self._errors / self._local(weights))[self._judged]
 
     def _local(self, weights: Matrix) -> Matrix:
         """Return the errors to be expected: those of the neighbours, and a little of everybody's."""
@@ -102,7 +100,7 @@ class Forest:
         prefix = self._scale.curve(curve)
         x, last, best = features(prefix, self._width), float(prefix.values[-1]), float(prefix.values.max())
         leaves = self._trees.apply(x[None].astype(np.float32))
-        weights = _shares(leaves, self._leaves, np.ones((1, len(self._leaves)), dtype=bool))
+        weights = _shares(leaves, self._leaves)
         law = np.array([power_law_gain(prefix)])
         parts = _three(self._cases, weights, np.array([last]), np.array([best]), law)
         middle = (parts[0].T @ self._mix)[None]
@@ -155,35 +153,47 @@ def _cases(finished: Sequence[Curve], share: float, width: int, scale: Scale) ->
     )
 
 
-def _grow(cases: _Cases) -> tuple[Any, Matrix]:
+def _grow(cases: _Cases, trees: int, rows: NDArray[np.intp] | None = None) -> tuple[Any, NDArray[np.intp]]:
+    """Return a forest grown on some of the cases, and the leaves in which all cases lie, shape (n, trees)."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    n = len(cases.x)
-    targets = np.column_stack([cases.came[:, -2], cases.came[:, -2] - cases.last, cases.came[:, -1] - cases.best])
+    rows = np.arange(len(cases.x)) if rows is None else rows
+    targets = np.column_stack([cases.came[:, -2], cases.came[:, -2] - cases.last, cases.came[:, -1] - cases.best])[rows]
     targets = targets / np.maximum(targets.std(axis=0), 1e-9)
-    trees = ExtraTreesRegressor(TREES, min_samples_leaf=2 if n < 100 else 3, random_state=0, n_jobs=1)
-    trees.fit(cases.x, targets)
-    return trees, trees.apply(cases.x.astype(np.float32))
+    forest = ExtraTreesRegressor(trees, min_samples_leaf=2 if len(rows) < 100 else 3, random_state=0, n_jobs=1)
+    forest.fit(cases.x[rows], targets)
+    return forest, forest.apply(cases.x.astype(np.float32))
 
 
-def _shares(at: Matrix, leaves: Matrix, allowed: NDArray[np.bool_]) -> Matrix:
-    """Return weights (rows of `at`, rows of `leaves`): how often two share a leaf, among the allowed pairs."""
+def _shares(at: NDArray[np.intp], leaves: NDArray[np.intp]) -> Matrix:
+    """Return weights of sum 1, shape (rows of `at`, rows of `leaves`): how often two share a leaf."""
     weights = np.zeros((len(at), len(leaves)))
     for tree in range(leaves.shape[1]):
-        together = (at[:, tree, None] == leaves[None, :, tree]) & allowed
+        together = at[:, tree, None] == leaves[None, :, tree]
         weights += together / np.maximum(together.sum(axis=1, keepdims=True), 1)
-    total = weights.sum(axis=1, keepdims=True)
-    alone = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
-    return np.where(total > 0, weights / np.maximum(total, 1e-12), alone)
+    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
 
 
-def _left_out(leaves: Matrix, data: NDArray[Any], own: NDArray[np.bool_]) -> Matrix:
-    """Return the weights of the cases on each other: none on oneself, and on no case of its data set unless `own`."""
-    same = data[:, None] == data[None, :]
-    several = len(np.unique(data)) > 1
-    allowed = ~np.eye(len(data), dtype=bool) if not several else ~same | (own[:, None] & own[None, :])
-    np.fill_diagonal(allowed, val=False)
-    return _shares(leaves, leaves, allowed)
+def _left_out(cases: _Cases, data: str) -> tuple[NDArray[np.intp], Matrix]:
+    """Return the cases that errors are taken of, and the weights of all cases on each, from forests grown without it.
+
+    Those are the data set's own cases, a fifth of them at a time; with fewer than eight, all, a data set at a time.
+    """
+    n, own = len(cases.data), np.flatnonzero(cases.data == data)
+    sets = np.unique(cases.data, return_inverse=True)[1]
+    alone = len(own) < FEWEST_OWN and sets.max() > 0
+    judged = np.arange(n) if alone else own if len(own) >= FEWEST_OWN else np.arange(n)
+    fold = sets if alone else np.full(n, -1)
+    if not alone:
+        fold[judged] = np.arange(len(judged)) % FOLDS
+    fold = np.where(fold >= 0, fold % FOLDS, fold)
+    weights = np.zeros((n, n))
+    for out in range(FOLDS):
+        held, kept = np.flatnonzero(fold == out), np.flatnonzero(fold != out)
+        if len(held) and len(kept):
+            _, leaves = _grow(cases, FOLD_TREES, kept)
+            weights[np.ix_(held, kept)] = _shares(leaves[held], leaves[kept])
+    return judged, weights
 
 
 def _three(cases: _Cases, weights: Matrix, last: Vector, best: Vector, law: Vector) -> NDArray[np.float64]:
