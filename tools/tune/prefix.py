@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 HUGE = 1e300
+MOST_ROWS = 24
+"""A curve with more rows is read at this many places, evenly spread: dense logs and thinned ones look alike."""
 _POWERS = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -64,15 +66,17 @@ def features(prefix: Curve, width: int) -> Vector:
 
     `width` is the number of coordinates; those of a configuration with another number of them are unknown (-1).
     """
+    law, n, end = power_law_gain(prefix), len(prefix.values), prefix.horizon
     y = prefix.values
-    n = len(y)
+    if n > MOST_ROWS:
+        y = np.interp(np.linspace(prefix.steps[0], prefix.steps[-1], MOST_ROWS), prefix.steps, y)
+        n = MOST_ROWS
     quarter, half, part = n // 4, n // 2, max(1, n // 4)
     late, early = float(y[-part:].mean()), float(y[:part].mean())
     noise = float(np.abs(np.diff(y)).std()) if n > 2 else 0.0
     known = (
         y[-1], late, y[half], y[quarter], y[0], y.max(), y[-1] - y[-2] if n > 1 else 0.0, late - early,
-        y[-1] - y[half], y[half] - y[quarter], y.max() - y[-1], noise, power_law_gain(prefix),
-        math.log(n), math.log(prefix.horizon),
+        y[-1] - y[half], y[half] - y[quarter], y.max() - y[-1], noise, law, math.log(n), math.log(end),
     )  # fmt: skip
     point = np.nan_to_num(prefix.point, nan=-1.0) if len(prefix.point) == width else np.full(width, -1.0)
     return np.concatenate([np.array(known, dtype=float), point])
