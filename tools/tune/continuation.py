@@ -2,14 +2,15 @@
 
 Extremely randomised trees (Geurts et al. 2006) are grown on the first rows and the configurations of finished curves,
 cut where the running one stands, towards what came then. A new curve's leaves give weights on the finished ones
-(Meinshausen 2006), and with them three forecasts: where those curves came to, what they gained from here on, and,
-beside them, a power law. The three are mixed by their errors on curves left out, and the same errors, scaled by those
-of the neighbours, give the interval (normalised conformal prediction, Papadopoulos et al. 2002). Curves of other data
-sets help where the own ones are few.
+(Meinshausen 2006), and with them forecasts: where those curves came to, what they gained from here on, what they gained
+beyond a power law; and the power law itself. These are mixed by their errors on curves left out, and the same errors,
+scaled by those of the neighbours, give the interval (normalised conformal prediction, Papadopoulos et al. 2002). Curves
+of other data sets help where the own ones are few.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +31,8 @@ FOLDS, FOLD_TREES = 5, 24
 AHEAD = np.array([0.1, 0.25, 0.5, 0.75, 1.0])
 """Where the forecast stands, as shares of what is left up to the horizon."""
 TAIL = 0.1
-_PRIOR = np.array([0.4, 0.4, 0.2])
-"""Weights of the three forecasts while nothing tells them apart: level, gain, power law."""
+_PRIOR = np.array([0.35, 0.35, 0.2, 0.1])
+"""Weights of the four forecasts while nothing tells them apart: level, gain, gain beyond the law, power law."""
 _HOLD = 5.0
 """How many curves' errors the prior of the weights counts for."""
 _NOMINAL = 1.28
@@ -72,19 +73,19 @@ class _Cases:
 class Forest:
     """Finished curves, cut at one share of their horizons: fitted once, asked about any number of running ones."""
 
-    def __init__(self, finished: Sequence[Curve], share: float, data: str = "") -> None:
-        """Fit; `share` (0 to 1) is how far the running curves are, `data` names their data set. ValueError when fewer
-        than four curves are given."""
+    def __init__(self, finished: Sequence[Curve], share: float, data: str = "", most: int = MOST) -> None:
+        """Fit; `share` (0 to 1) is how far the running curves are, `data` names their data set, `most` bounds how many
+        finished ones are looked at. ValueError when fewer than four are given."""
         if len(finished) < FEWEST:
             raise ValueError(f"{len(finished)} finished curves are too few to learn from")
         self.share = share
-        finished = sorted(finished, key=lambda c: c.data == data)[-MOST:]
+        finished = sorted(finished, key=lambda c: c.data == data)[-most:]
         self._width = next((len(c.point) for c in reversed(finished)), 0)
         self._scale = Scale.of(finished)
         self._cases = _cases(finished, share, self._width, self._scale)
         self._trees, self._leaves = _grow(self._cases, TREES)
         self._judged, weights = _left_out(self._cases, data)
-        parts = _three(self._cases, weights, self._cases.last, self._cases.best, self._cases.law)
+        parts = _parts(self._cases, weights, self._cases.last, self._cases.best, self._cases.law)
         self._mix = _mixed(parts[self._judged, :, -2], self._cases.came[self._judged, -2])
         self._errors = self._cases.came - np.einsum("nfa,f->na", parts, self._mix)
         self._ratios = (self._errors / self._local(weights))[self._judged]
@@ -102,7 +103,7 @@ class Forest:
         leaves = self._trees.apply(x[None].astype(np.float32))
         weights = _shares(leaves, self._leaves)
         law = np.array([power_law_gain(prefix)])
-        parts = _three(self._cases, weights, np.array([last]), np.array([best]), law)
+        parts = _parts(self._cases, weights, np.array([last]), np.array([best]), law)
         middle = (parts[0].T @ self._mix)[None]
         ratios = np.sort(self._ratios, axis=0)
         draws = middle + ratios * self._local(weights)
@@ -160,9 +161,13 @@ def _grow(cases: _Cases, trees: int, rows: NDArray[np.intp] | None = None) -> tu
     rows = np.arange(len(cases.x)) if rows is None else rows
     targets = np.column_stack([cases.came[:, -2], cases.came[:, -2] - cases.last, cases.came[:, -1] - cases.best])[rows]
     targets = targets / np.maximum(targets.std(axis=0), 1e-9)
-    forest = ExtraTreesRegressor(trees, min_samples_leaf=2 if len(rows) < 100 else 3, random_state=0, n_jobs=1)
+    forest = ExtraTreesRegressor(trees, min_samples_leaf=_leaf(len(rows)), random_state=0, n_jobs=1)
     forest.fit(cases.x[rows], targets)
     return forest, forest.apply(cases.x.astype(np.float32))
+
+
+def _leaf(cases: int) -> int:
+    return 2 if cases < 100 else 3 if cases < 500 else 5
 
 
 def _shares(at: NDArray[np.intp], leaves: NDArray[np.intp]) -> Matrix:
@@ -196,21 +201,51 @@ def _left_out(cases: _Cases, data: str) -> tuple[NDArray[np.intp], Matrix]:
     return judged, weights
 
 
-def _three(cases: _Cases, weights: Matrix, last: Vector, best: Vector, law: Vector) -> NDArray[np.float64]:
-    """Return the three forecasts, shape (curves, 3, ahead + 1): levels, gains, power law; the last is the best's."""
-    level = weights @ cases.came
-    from_here = np.column_stack([np.repeat(last[:, None], len(AHEAD), axis=1), best])
-    base = np.column_stack([np.repeat(cases.last[:, None], len(AHEAD), axis=1), cases.best])
-    gain = from_here + weights @ (cases.came - base)
-    path = np.column_stack([last[:, None] + law[:, None] * AHEAD, np.maximum(best, last + law)])
-    parts = np.stack([level, gain, path], axis=1)
+def _parts(cases: _Cases, weights: Matrix, last: Vector, best: Vector, law: Vector) -> NDArray[np.float64]:
+    """Return the four forecasts, shape (curves, 4, ahead + 1); the last column is the best's.
+
+    What the neighbours came to, what they gained, how much more than their power laws they gained; and the power law.
+    """
+    here, there = _standing(last, best), _standing(cases.last, cases.best)
+    path, paths = _lawful(last, best, law), _lawful(cases.last, cases.best, cases.law)
+    parts = np.stack(
+        [
+            centre(weights, cases.came),
+            here + centre(weights, cases.came - there),
+            path + centre(weights, cases.came - paths),
+            path,
+        ],
+        axis=1,
+    )
     parts[:, :, -1] = np.maximum(parts[:, :, -1], best[:, None])
     return parts
 
 
+def _standing(last: Vector, best: Vector) -> Matrix:
+    return np.column_stack([np.repeat(last[:, None], len(AHEAD), axis=1), best])
+
+
+def _lawful(last: Vector, best: Vector, law: Vector) -> Matrix:
+    return np.column_stack([last[:, None] + law[:, None] * AHEAD, np.maximum(best, last + law)])
+
+
+def centre(weights: Matrix, values: Matrix) -> Matrix:
+    """Return the middle between weighted mean and weighted median, shape (rows of `weights`, columns of `values`)."""
+    medians = np.zeros((len(weights), values.shape[1]))
+    for column, v in enumerate(values.T):
+        order = np.argsort(v, kind="stable")
+        heavy = np.cumsum(weights[:, order], axis=1)
+        half = heavy[:, -1:] / 2
+        low = np.minimum((heavy < half * (1 - 1e-9)).sum(axis=1), len(v) - 1)
+        high = np.minimum((heavy <= half * (1 + 1e-9)).sum(axis=1), len(v) - 1)
+        medians[:, column] = (v[order][low] + v[order][high]) / 2
+    return (medians + weights @ values) / 2
+
+
 def _mixed(parts: Matrix, truth: Vector) -> Vector:
-    """Return weights of the three, of sum 1, with the least mean error on curves left out, held near the prior."""
-    grid = [np.array([a, b, 10 - a - b]) / 10 for a in range(11) for b in range(11 - a)]
+    """Return weights of the four, of sum 1, with the least mean error on curves left out, held near the prior."""
+    tenths = itertools.product(range(11), repeat=3)
+    grid = [np.array([a, b, c, 10 - a - b - c]) / 10 for a, b, c in tenths if a + b + c <= 10]
     errors = np.array([np.abs(parts @ w - truth).mean() for w in grid])
     away = np.array([((w - _PRIOR) ** 2).sum() for w in grid])
     return grid[int(np.argmin(errors + _HOLD * float(errors.mean()) * away / len(truth)))]
