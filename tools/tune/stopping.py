@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import median
 from typing import Literal
 
@@ -15,17 +16,38 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
-from automl_gpt.tools.tune.allowed import best_deliverable
+from automl_gpt.tools.tune.allowed import best_deliverable, whole_cards
+from automl_gpt.tools.tune.continuation import FEWEST, Forest
 from automl_gpt.tools.tune.curves import extrapolate, running_best
+from automl_gpt.tools.tune.prefix import Curve, curve_of
+from automl_gpt.tools.tune.space import encode
 
 ROWS = 8
 """No curve is judged by fewer rows than this."""
 EARLY = 0.15
 """No curve is judged before this share of its horizon: logs are dense at first, and counted metrics plateau there."""
+CHECKS = (0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
+"""Shares of the horizon at which a curve is set against finished ones."""
+FEWEST_ROWS = 3
+CHANCE = 0.1
+"""A curve goes on as long as it beats what is wanted with this probability."""
+MOST_PAST, MOST_ROWS = 40, 60
+"""How many finished curves a rule carries, and how many rows of each."""
 _GENEROUS = 1.5
 """A curve's latest gains are taken this much greater than they were."""
 _FEW = 4.0
 """How many folds the assumed spread of differences counts for."""
+
+
+class Past(BaseModel):
+    """A finished curve, thinned: its steps and values in the metric's unit, and its configuration's coordinates (-1:
+    inactive). `data` names its data set; empty: the one at hand."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+    point: tuple[float, ...] = ()
+    data: str = ""
 
 
 class StopRule(BaseModel):
@@ -34,7 +56,7 @@ class StopRule(BaseModel):
     `incumbent` are the best trial's scores by fold. `spread` is the usual standard deviation, between folds, of the
     difference of two trials. `margin` is how far behind a trial may fall and still be kept: it may help an ensemble.
     `horizon` is the last step that a curve may reach; None: curves are not judged. `patience` multiplies what being
-    behind after the first fold may cost.
+    behind after the first fold may cost. `past` are finished curves of the model, `point` the trial's own coordinates.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
@@ -45,16 +67,40 @@ class StopRule(BaseModel):
     margin: float = 0.0
     horizon: int | None = None
     patience: float = 1.0
+    past: tuple[Past, ...] = ()
+    point: tuple[float, ...] = ()
 
     def after_row(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
         """Return why the fold's curve cannot beat the incumbent's score of that fold any more; None to go on.
 
-        `steps` and `values` are the fold's rows so far. Asks for eight rows, for 15% of the horizon, and for a gap that
-        neither the extrapolated curve nor the latest half's gain, kept up to the horizon, would close.
+        `steps` and `values` are the fold's rows so far. With four finished curves of the model and more, a forest over
+        them has to give less than a chance of one in ten, at one of a few checkpoints. With fewer it asks for eight
+        rows, for 15% of the horizon, and for a gap that neither the extrapolated curve nor the latest half's gain, kept
+        up to the horizon, would close.
         """
-        if self.horizon is None or fold >= len(self.incumbent) or len(values) < ROWS:
+        if self.horizon is None or fold >= len(self.incumbent) or not len(values):
             return None
-        if steps[-1] < EARLY * self.horizon:
+        if len(self.past) >= FEWEST:
+            return self._by_past(fold, steps, values)
+        return self._by_slope(fold, steps, values) if len(values) >= ROWS else None
+
+    def _by_past(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
+        horizon = float(self.horizon or 1)
+        share = _crossed(steps, horizon)
+        curve = curve_of(steps, [self._sign * v for v in values], horizon, self.point)
+        if share is None or curve is None or len(curve.values) < FEWEST_ROWS:
+            return None
+        wanted = self._sign * self.incumbent[fold] - self._allowed(1)
+        said = _forest(self.past, self._sign, horizon, share).predict(curve)
+        if said.chance(wanted) >= CHANCE:
+            return None
+        return (
+            f"fold {fold + 1}, step {steps[-1]}: {self._sign * said.best[0]:.4g} expected, trial {self.trial} reached "
+            f"{self.incumbent[fold]:.4g} there; fewer than one in ten such curves would"
+        )
+
+    def _by_slope(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
+        if self.horizon is None or steps[-1] < EARLY * self.horizon:
             return None
         sign, best = self._sign, running_best(values, self.direction)
         if not np.isfinite(best[-1]) or not np.isfinite(best[len(best) // 2]):
@@ -105,6 +151,24 @@ class StopRule(BaseModel):
         return self.patience * (2.0 + 1.0 / n)
 
 
+def _crossed(steps: Sequence[int], horizon: float) -> float | None:
+    """Return the last checkpoint that the latest row is the first one to reach; None where there is none."""
+    before = float(steps[-2]) if len(steps) > 1 else 0.0
+    passed = [share for share in CHECKS if before < share * horizon <= float(steps[-1])]
+    return passed[-1] if passed else None
+
+
+@lru_cache(maxsize=16)
+def _forest(past: tuple[Past, ...], sign: int, horizon: float, share: float) -> Forest:
+    """Return the forest at a checkpoint; finished curves are taken at the same steps, and to stay as they ended."""
+    curves = [curve_of(p.steps, [sign * v for v in p.values], horizon, p.point, p.data) for p in past]
+    return Forest([_ending(c, horizon) for c in curves if c is not None], share)
+
+
+def _ending(curve: Curve, horizon: float) -> Curve:
+    return Curve(curve.steps, curve.values, horizon, curve.point, curve.data)
+
+
 def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
     """Return the rule for a trial that is about to start, from the trials that ended so far.
 
@@ -129,7 +193,38 @@ def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
         margin=_margin(state, best, spread),
         horizon=None if first or trial is None or trial.resumed else _horizon(state, trial),
         patience=2.0 if first else 1.0,
+        past=() if first or trial is None else past_curves(state, trial),
+        point=() if trial is None else _point(state, trial),
     )
+
+
+def past_curves(state: RunState, trial: Trial) -> tuple[Past, ...]:
+    """Return the latest complete curves of a trial's model, of their first folds, thinned."""
+    done = [t for t in state.done() if t.complete and t.model == trial.model]
+    found: list[Past] = []
+    for other in done[-MOST_PAST:]:
+        curve = curve_of(*other.log.curve("valid", 0))
+        if curve is not None and len(curve.values) >= FEWEST_ROWS:
+            found.append(thinned(curve, _point(state, other)))
+    return tuple(found)
+
+
+def thinned(curve: Curve, point: Sequence[float]) -> Past:
+    """Return a finished curve with some 60 rows at the most, evenly spread; its extremes and its last row stay."""
+    n = len(curve.values)
+    extremes = [0, n - 1, int(curve.values.argmax()), int(curve.values.argmin())]
+    kept = np.unique(np.append(np.linspace(0, n - 1, min(n, MOST_ROWS)).round().astype(int), extremes))
+    return Past(
+        steps=tuple(curve.steps[kept].tolist()),
+        values=tuple(curve.values[kept].tolist()),
+        point=tuple(np.nan_to_num(np.asarray(point, dtype=float), nan=-1.0).tolist()),
+        data=curve.data,
+    )
+
+
+def _point(state: RunState, trial: Trial) -> tuple[float, ...]:
+    card = whole_cards(state).get(trial.model)
+    return () if card is None else tuple(np.nan_to_num(encode(card, trial.hyperparameters), nan=-1.0).tolist())
 
 
 def _usual_spread(best: Trial, rivals: Sequence[Trial]) -> float:
