@@ -34,12 +34,12 @@ KEPT = Path(__file__).parent / ".curve_logs"
 EPOCHS, CONFIGURATIONS, SETS = 50, 40, 6
 FEWEST, MOST = 500, 20_000
 """Rows of a data set that is taken."""
-TRAIN_ROWS, VALID_ROWS, LEVELS = 2000, 1000, 20
+TRAIN_ROWS, VALID_ROWS, LEVELS = 2000, 2000, 20
 CARD = ModelCard.model_validate(
     {
         "name": "mlp", "tasks": ["classification"], "trainer": "mlp", "resources": {"seconds": 2.0},
         "search_space": {
-            "learning_rate": {"type": "float", "low": 1e-4, "high": 3.0, "log": True, "default": 0.05},
+            "learning_rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True, "default": 0.05},
             "momentum": {"type": "float", "low": 0.0, "high": 0.99, "default": 0.9},
             "batch_size": {"type": "int", "low": 16, "high": 256, "log": True, "default": 64},
             "width": {"type": "int", "low": 8, "high": 128, "log": True, "default": 64},
@@ -155,7 +155,8 @@ def _coded(column: Any) -> NDArray[np.float64]:
 
 
 def _curves(x: NDArray[np.float32], y: NDArray[np.intp], name: str, count: int, kept: Path) -> Curves:
-    digest = hashlib.sha256(x.tobytes() + y.tobytes() + str((VERSION, count, EPOCHS)).encode()).hexdigest()[:16]
+    made_by = json.dumps([VERSION, count, EPOCHS, TRAIN_ROWS, VALID_ROWS, CARD.model_dump(mode="json")])
+    digest = hashlib.sha256(x.tobytes() + y.tobytes() + made_by.encode()).hexdigest()[:16]
     file = kept / f"{name}-{digest}.json"
     if not file.is_file():
         kept.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """A multi-layer perceptron in NumPy: mini-batch SGD with momentum, one accuracy per epoch; it may diverge.
 
-Rectified or tanh units, softmax cross-entropy, weights by He (2015), weight decay added to the gradient. Made for logs of training, not for good models: fast on one core, and nothing guards its numbers.
+Rectified or tanh units, softmax cross-entropy, weights by He (2015), weight decay added to the gradient. Made for logs
+of training, not for good models: fast on one core, and nothing guards its numbers.
 """
 
 from __future__ import annotations
