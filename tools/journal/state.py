@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from automl_gpt.cards.schema import DataCard, Hyperparameters, ModelCard
 from automl_gpt.tools.data.report import Profile
@@ -113,6 +113,8 @@ class RunState:
     finished: e.RunFinished | None = None
     interrupted: bool = False
     spent: float = 0.0
+    memo: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
+    """What was computed from the experience alone, by whom it is for: no fact, and empty again where that changes."""
     _narrowed: tuple[tuple[e.Limit, ...], dict[str, ModelCard]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
@@ -179,6 +181,7 @@ class RunState:
 
     def _experience_found(self, event: e.ExperienceFound) -> None:
         self.experience = event.trials
+        self.memo.clear()
 
     def _models_assigned(self, event: e.ModelsAssigned) -> None:
         self.assigned = event.models

@@ -1,4 +1,4 @@
-"""What score a configuration is expected to reach: trials of this run, then experience, then the landmark."""
+"""What score a configuration is expected to reach: from the run's trials and experience; before any, the landmark."""
 
 from __future__ import annotations
 
@@ -12,25 +12,31 @@ from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
 from automl_gpt.tools.tune.allowed import whole_cards
+from automl_gpt.tools.tune.kernels import Columns, columns, points
+from automl_gpt.tools.tune.mixture import Belief, Taught, Trials, believe, taught, untaught
+from automl_gpt.tools.tune.past import PastSet, past_sets, past_shares
 from automl_gpt.tools.tune.scale import (
     FINITE,
+    Prior,
     Scale,
-    baseline_value,
+    Warp,
     legal_range,
-    normalised,
     prior,
     scale_of,
     scored,
     trivial_value,
+    warp_of,
 )
-from automl_gpt.tools.tune.space import Vector, legal, matrix, squared_distances
-from automl_gpt.tools.tune.surrogate import Belief, Observations, believe
+from automl_gpt.tools.tune.space import Vector, encode, matrix, repeats
 
-MOST_TRIALS = 70
+MOST_TRIALS = 60
 """At most this many trials of the run are looked at: half of the same model, then the latest."""
-MOST_EXPERIENCE = 20
 _CUT_SHORT = 0.3
 """Variance that a trial adds which was not trained to its end."""
+_DEFAULT, _DEFAULT_NOISE = 2.0, 1.0
+"""An untried default of a card is taken to lie this many spreads above the run's median, give or take."""
+_FEW = 3
+"""Trials of its model from which on an untried default says something about other configurations."""
 
 
 @dataclass(frozen=True)
@@ -43,26 +49,26 @@ class Expected:
     ground: str
 
 
-@dataclass(frozen=True)
-class _Seen:
-    model: str
-    hyperparameters: Hyperparameters
-    unit: float
-    noise: float
-    own: bool
-
-
 def expected_scores(state: RunState, card: ModelCard, configurations: Sequence[Hyperparameters]) -> list[Expected]:
     """Predict the best validation score of configurations of one model."""
     if card.name == TRIVIAL:
         return [_trivial(state)] * len(configurations)
-    card, scale = whole_cards(state).get(card.name, card), scale_of(state)
-    seen = _own(state, card, scale) + _experience(state, card, scale)
-    if not seen:
-        return [_from_prior(state)] * len(configurations)
-    beliefs = _believe(state, card, configurations, seen, _constant(state, scale))
-    ground = _ground(seen, card.name)
-    return [_bounded(b, scale, state.need_metric(), ground) for b in beliefs]
+    card = whole_cards(state).get(card.name, card)
+    past, own = past_sets(state, card), _own(state, card)
+    if not own:
+        return [_before_any(state, card, past, c) for c in configurations]
+    scale = scale_of(state)
+    warp = warp_of(np.array([scale.to_unit(t.value or 0.0) for t in own]))
+
+    def score(warped: Vector) -> Vector:
+        return scale.from_units(warp.back(warped))
+
+    layout = columns(list(whole_cards(state).values()))
+    trials = _trials(layout, card, own, warp.to(np.array([scale.to_unit(t.value or 0.0) for t in own])))
+    teacher = _teacher(state, layout, card, past) or untaught(layout, len(own))
+    beliefs = believe(teacher, trials, points(layout, [(card.name, c) for c in configurations]), score)
+    ground = _ground(own, past, card.name)
+    return [_bounded(b, warp, scale, state.need_metric(), ground) for b in beliefs]
 
 
 def _trivial(state: RunState) -> Expected:
@@ -70,7 +76,7 @@ def _trivial(state: RunState) -> Expected:
     metric, profile = state.need_metric(), state.need_profile()
     value = trivial_value(profile, metric, state.data_card.positive_class)
     if value is None:
-        return _from_prior(state)
+        return _told(state, prior(state), "the data's statistics")
     rows = max(profile.rows_valid, 2)
     half = max(abs(value), 0.05) * 1.28 / math.sqrt(rows)
     half *= 0.5 if metric.task == "classification" else 1.0
@@ -79,89 +85,59 @@ def _trivial(state: RunState) -> Expected:
     return Expected(value, max(low, value - half), min(high, value + half), "the classes' or the target's statistics")
 
 
-def _from_prior(state: RunState) -> Expected:
-    guess, (low, high) = prior(state), legal_range(state.need_metric())
-    value = min(max(guess.value, low), high)
-    landmark = state.need_profile().meta.landmark
+def _before_any(state: RunState, card: ModelCard, past: Sequence[PastSet], configuration: Hyperparameters) -> Expected:
+    """Predict the first score: the landmark's guess, moved towards what the configuration reached on near data."""
+    landmark, guess = state.need_profile().meta.landmark, prior(state)
     ground = "nothing trained yet" if landmark is None else "nothing trained yet: a simple model's score on the data"
+    trials = sum(len(p) for p in past)
+    if not trials:
+        return _told(state, guess, ground)
+    return _told(state, past_shares(state, card, past, configuration, guess), f"{ground}; {_similar(trials)}")
+
+
+def _told(state: RunState, guess: Prior, ground: str) -> Expected:
+    low, high = legal_range(state.need_metric())
+    value = min(max(guess.value, low), high)
     return Expected(value, max(low, value - guess.half), min(high, value + guess.half), ground)
 
 
-def _own(state: RunState, card: ModelCard, scale: Scale) -> list[_Seen]:
-    cards = whole_cards(state)
-    trials = [t for t in scored(state) if t.model in cards]
-    if len(trials) > MOST_TRIALS:
-        same = [t for t in trials if t.model == card.name][-MOST_TRIALS // 2 :]
-        chosen = {t.number for t in same}
-        rest = [t for t in trials if t.number not in chosen][-(MOST_TRIALS - len(same)) :]
-        trials = sorted(same + rest, key=lambda t: t.number)
-    return [_seen(t, scale) for t in trials]
+def _own(state: RunState, card: ModelCard) -> list[Trial]:
+    trials = [t for t in scored(state) if t.model in whole_cards(state)]
+    if len(trials) <= MOST_TRIALS:
+        return trials
+    same = [t for t in trials if t.model == card.name][-MOST_TRIALS // 2 :]
+    chosen = {t.number for t in same}
+    rest = [t for t in trials if t.number not in chosen][-(MOST_TRIALS - len(same)) :]
+    return sorted(same + rest, key=lambda t: t.number)
 
 
-def _seen(trial: Trial, scale: Scale) -> _Seen:
-    unit = scale.to_unit(trial.value or 0.0)
-    return _Seen(trial.model, trial.hyperparameters, unit, 0.0 if trial.complete else _CUT_SHORT, own=True)
+def _trials(layout: Columns, card: ModelCard, own: Sequence[Trial], y: Vector) -> Trials:
+    """Return the run's trials, and the untried default of a model that was tried elsewhere."""
+    given = [(t.model, t.hyperparameters) for t in own]
+    noise = [0.0 if t.complete else _CUT_SHORT for t in own]
+    tried = matrix(card, [h for m, h in given if m == card.name])
+    if len(tried) >= _FEW and not repeats(card, encode(card, card.default()), tried):
+        given, noise, y = [*given, (card.name, card.default())], [*noise, _DEFAULT_NOISE], np.append(y, _DEFAULT)
+    return Trials(points(layout, given), y, np.array(noise), np.arange(len(given)) < len(own))
 
 
-def _experience(state: RunState, card: ModelCard, scale: Scale) -> list[_Seen]:
-    """Return the nearest trials of other runs, mapped to this run's scores; those of one run count as one together."""
-    base, best, cards = baseline_value(state), _best(state), whole_cards(state)
-    found: list[_Seen] = []
-    past = sorted(state.experience or (), key=lambda p: (p.model != card.name, p.distance))
-    for trial in past[: 4 * MOST_EXPERIENCE]:
-        other = cards.get(trial.model)
-        share = normalised(trial.value, trial.baseline, trial.best)
-        if base is None or share is None or other is None or not legal(other, trial.hyperparameters):
-            continue
-        unit = scale.to_unit(base + share * (best - base))
-        found.append(_Seen(trial.model, trial.hyperparameters, unit, (1 + 2 * trial.distance) ** 2, own=False))
-        if len(found) == MOST_EXPERIENCE:
-            break
-    together = math.sqrt(len(found))
-    return [_Seen(s.model, s.hyperparameters, s.unit, s.noise * together, own=False) for s in found]
+def _teacher(state: RunState, layout: Columns, card: ModelCard, past: Sequence[PastSet]) -> Taught | None:
+    """Return what the model's trials on near data teach, computed once; None where there are too few."""
+    if sum(len(p) for p in past) < _FEW:
+        return None
+    key = f"taught {card.name}"
+    if key not in state.memo:
+        given = [(card.name, h) for p in past for h in p.configurations]
+        data = [i for i, p in enumerate(past, 1) for _ in p.configurations]
+        noise = np.concatenate([np.full(len(p), p.distance**2) for p in past])
+        state.memo[key] = taught(points(layout, given, data), np.concatenate([p.units for p in past]), noise)
+    return state.memo[key]
 
 
-def _best(state: RunState) -> float:
-    metric, values = state.need_metric(), [t.value or 0.0 for t in scored(state)]
-    if values:
-        return max(values) if metric.direction == "maximize" else min(values)
-    return prior(state).value
-
-
-def _constant(state: RunState, scale: Scale) -> float:
-    """Return the prior variance of the level that all models share, in units of the surrogate's amplitude."""
-    own = len(scored(state))
-    return 1.0 if not own else min(9.0, max(1.0, (prior(state).half / scale.width) ** 2 / 4))
-
-
-def _believe(
-    state: RunState, card: ModelCard, configurations: Sequence[Hyperparameters], seen: Sequence[_Seen], constant: float
-) -> list[Belief]:
-    names = np.array([s.model for s in seen])
-    apart = np.zeros((len(seen), len(seen)))
-    new = np.zeros((len(configurations), len(seen)))
-    at, cards = matrix(card, configurations), whole_cards(state)
-    for name in dict.fromkeys(s.model for s in seen):
-        mine = np.flatnonzero(names == name)
-        points: Vector = matrix(cards[name], [s.hyperparameters for s in seen if s.model == name])
-        apart[np.ix_(mine, mine)] = squared_distances(cards[name], points, points)
-        if name == card.name:
-            new[:, mine] = squared_distances(card, at, points)
-    observed = Observations(
-        same=names[:, None] == names[None, :],
-        apart=apart,
-        y=np.array([s.unit for s in seen]),
-        noise=np.array([s.noise for s in seen]),
-        own=np.array([s.own for s in seen]),
-    )
-    same = np.repeat((names == card.name)[None, :], len(configurations), axis=0)
-    return believe(observed, same, new, constant)
-
-
-def _bounded(belief: Belief, scale: Scale, metric: Metric, ground: str) -> Expected:
+def _bounded(belief: Belief, warp: Warp, scale: Scale, metric: Metric, ground: str) -> Expected:
     """Map a belief back to the metric's unit, within its legal range, never narrower than rounding."""
-    value = scale.from_unit(belief.mean)
-    ends = scale.from_unit(belief.mean - belief.below), scale.from_unit(belief.mean + belief.above)
+    wanted = warp.back(np.array([belief.mean, belief.mean - belief.below, belief.mean + belief.above]))
+    value, *ends = scale.from_units(wanted).tolist()
     floor = max(1e-4 * scale.reach, 1e-12)
     low, high = legal_range(metric)
 
@@ -171,9 +147,11 @@ def _bounded(belief: Belief, scale: Scale, metric: Metric, ground: str) -> Expec
     return Expected(cut(value), cut(min(*ends, value - floor)), cut(max(*ends, value + floor)), ground)
 
 
-def _ground(seen: Sequence[_Seen], model: str) -> str:
-    own = sum(s.own for s in seen)
-    same = sum(s.own and s.model == model for s in seen)
-    text = f"{own} finished trials, {same} of them {model}" if own else "no finished trial of this run"
-    past = len(seen) - own
-    return text + (f"; {past} trials on similar data" if past else "")
+def _ground(own: Sequence[Trial], past: Sequence[PastSet], model: str) -> str:
+    text = f"{len(own)} finished trials, {sum(t.model == model for t in own)} of them {model}"
+    trials = sum(len(p) for p in past)
+    return text + (f"; {_similar(trials)}" if trials else "")
+
+
+def _similar(trials: int) -> str:
+    return f"{trials} trials on similar data"

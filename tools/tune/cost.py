@@ -188,5 +188,5 @@ def _corrected(
     at = np.full(width, math.nan)
     at[: len(card.search_space)] = encode(card, hyperparameters)
     y = np.array([value(t) for t in trials])
-    seen = Observations(names[:, None] == names[None, :], apart, y, np.zeros(n), np.ones(n, dtype=bool))
+    seen = Observations(names[:, None] == names[None, :], apart, y)
     return smooth(seen, features, names == card.name, at)

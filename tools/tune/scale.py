@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
@@ -134,6 +135,10 @@ class Scale:
         """Map back."""
         return self.centre + self.sign * self.width * math.sinh(min(max(unit, -500.0), 500.0))
 
+    def from_units(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map several back."""
+        return self.centre + self.sign * self.width * np.sinh(np.clip(units, -500.0, 500.0))
+
 
 def scale_of(state: RunState) -> Scale:
     """Return the scale of a run's scores so far; before any trial that of the prior."""
@@ -145,10 +150,46 @@ def scale_of(state: RunState) -> Scale:
     reach = abs(centre - base) if base is not None else 0.0
     if not 0 < reach < FINITE:
         reach = max(guess.half * 0.2, abs(centre) * 0.02, 1e-9)
-    return Scale(centre, _width(values, centre, reach), metric.sign, reach)
+    return Scale(centre, width_of(values, centre, reach), metric.sign, reach)
 
 
-def _width(values: Sequence[float], centre: float, reach: float) -> float:
+_RANKS = 0.3
+"""Weight of ranks beside scores: few bad scores lie far behind many good ones that differ by little."""
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A monotone map of a data set's units towards normal scores of their ranks (Salinas et al. 2020), and back.
+
+    Both are known at the same places, `units` and `warped`, rising; beyond them units go on as they are.
+    """
+
+    units: NDArray[np.float64]
+    warped: NDArray[np.float64]
+
+    def to(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map units."""
+        return _through(units, self.units, self.warped)
+
+    def back(self, warped: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map back."""
+        return _through(warped, self.warped, self.units)
+
+
+def _through(x: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.interp(x, a, b) + np.minimum(x - a[0], 0) + np.maximum(x - a[-1], 0)
+
+
+def warp_of(units: NDArray[np.float64]) -> Warp:
+    """Return the warp that scores show, at least one, in units of their spread."""
+    from scipy.special import ndtri
+
+    places, counts = np.unique(units, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    return Warp(places, (1 - _RANKS) * places + _RANKS * ndtri((ranks - 0.5) / len(units)))
+
+
+def width_of(values: Sequence[float], centre: float, reach: float) -> float:
     """Return a robust spread, drawn towards an eighth of the reach as if three more trials had shown that."""
     spread = 1.48 * float(np.median(np.abs(np.array(values) - centre)))
     spread, n = min(spread, 1e6 * reach), len(values)
