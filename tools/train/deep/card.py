@@ -136,7 +136,7 @@ def _fit_space(trainer: str, space: CommentedMap, config: Any, shapes: dict[str,
         space["training"]["choices"].remove("lora")
         del space["lora_rank"]
     elif parameters > LARGE:
-        space["training"]["default"], space["learning_rate"]["default"] = "lora", 0.0003
+        space["training"]["default"], space["learning_rate"]["default"] = "lora", 0.00003
     elif trainer in TRAINERS["text encoder"].values():
         space["learning_rate"]["default"] = _usual_rate(getattr(config, "hidden_size", 768))
 

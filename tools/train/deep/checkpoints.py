@@ -29,7 +29,8 @@ class Saved(BaseModel):
     """What a checkpoint knows besides weights and optimiser: the log, the best step, how far the training was.
 
     `idle` counts the evaluations since then that were no better, `batch` is the number of examples that were found to
-    fit into memory at a time.
+    fit into memory at a time; `loss` is the sum of the training losses since the step `told`, of which no row
+    tells yet.
     """
 
     step: int
@@ -39,6 +40,8 @@ class Saved(BaseModel):
     idle: int
     rows: list[LoggedRow]
     batch: int
+    told: int = 0
+    loss: float = 0.0
 
 
 def latest(folder: Path) -> tuple[Path, Saved] | None:

@@ -140,6 +140,16 @@ def _trainer_class() -> Any:
             self._tr_loss -= self._tr_loss
             return value
 
+        def untold(self) -> tuple[int, float]:
+            """Return the step up to which losses were asked for, and the sum of those since."""
+            loss: Any = self._tr_loss
+            return self._told_step, float(loss)
+
+        def take_up(self, told: int, loss: float) -> None:
+            """Go on with the sum of losses of an earlier attempt."""
+            self._told_step = told
+            self._tr_loss += loss
+
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             chosen: Any = optimizer or self.optimizer
             self.lr_scheduler = LambdaLR(chosen, self.steered.factor)

@@ -63,6 +63,7 @@ class Attempt:
         self.pace = Pace(steps=per_epoch * how.epochs, deadline=data.deadline)
         self._first_step = 0
         self._from: Path | None = None
+        self._untold = 0, 0.0
 
     def run(self) -> None:
         """Train to the end; ToolError where no step gave finite answers."""
@@ -88,8 +89,11 @@ class Attempt:
         return learning_rate_factor(self.pace.progress(step + 0.5), self.how.warmup)
 
     def begun(self) -> None:
-        """Take up what learns besides adapters, which a checkpoint of `transformers` leaves out."""
-        if self._from is not None and (self._from / c.LEARNING).is_file():
+        """Take up what a checkpoint of `transformers` leaves out: losses not told yet, what learns besides adapters."""
+        if self._from is None:
+            return
+        self.trainer.take_up(*self._untold)
+        if (self._from / c.LEARNING).is_file():
             c.read_weights(self._from / c.LEARNING, learning(self.model))
 
     def after_step(self, step: int, loss: Callable[[], float]) -> bool:
@@ -120,6 +124,7 @@ class Attempt:
     def saved(self, step: int) -> None:
         """Complete the checkpoint that was just written."""
         value = self._best_value if math.isfinite(self._best_value) else None
+        since, loss = self.trainer.untold()
         told = c.Saved(
             step=step,
             progress=self.pace.progress(step),
@@ -128,6 +133,8 @@ class Attempt:
             idle=self._idle,
             rows=self._rows,
             batch=self.batch,
+            told=since,
+            loss=loss,
         )
         place = self.folder / f"checkpoint-{step}"
         if is_adapted(self.model):
@@ -192,6 +199,7 @@ class Attempt:
     def _take_up(self, checkpoint: Path, saved: c.Saved) -> bool:
         """Hand out the rows of the lost attempt again, and go on behind them; False where they ended the training."""
         self._rows, self._first_step = list(saved.rows), saved.step
+        self._untold = saved.told, saved.loss
         self.best_step = saved.best_step
         self._best_value = saved.best_value if saved.best_value is not None else -math.inf
         self._spent_before = saved.rows[-1].seconds if saved.rows else 0.0

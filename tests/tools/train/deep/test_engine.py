@@ -80,6 +80,8 @@ def test_a_killed_training_goes_on_from_its_checkpoint_to_the_same_end(
     assert found is not None and 0 < found[1].step < whole.rows[-1][0]
     got = scratch(tmp_path / "cut", resumed)
     assert resumed.rows == whole.rows
+    losses = [[more["train_loss"] for more in log.more] for log in (resumed, whole)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     again = [seconds for seconds in resumed.seconds if seconds is not None]
     assert len(again) == len(found[1].rows) > 3 and again == sorted(again)
     x = word_problem().x_valid
