@@ -86,6 +86,10 @@ def baseline_value(state: RunState) -> float | None:
     return trivial_value(state.need_profile(), state.need_metric(), state.data_card.positive_class)
 
 
+_UNKNOWN_SHARE = 0.35
+"""How much of the way from the trivial score to the best one a model for examples makes where nothing tells of it."""
+
+
 @dataclass(frozen=True)
 class Prior:
     """What a score may be before any trial: the middle and half the width of an 80% interval, in the metric's unit."""
@@ -104,10 +108,14 @@ def prior(state: RunState) -> Prior:
         spread = abs(state.need_profile().target_std or 1.0)
         guess = spread if metric.direction == "minimize" else 0.5 * metric.best
         return Prior(guess, guess)
-    landmark = state.need_profile().meta.landmark
+    landmark, examples = state.need_profile().meta.landmark, state.need_profile().modality != "tabular"
     known = landmark is not None and math.isfinite(landmark)
+    if examples and not known:
+        return Prior(base + _UNKNOWN_SHARE * (metric.best - base), _UNKNOWN_SHARE * abs(metric.best - base))
     rest = 1 - min(max(landmark or 0.0, 0.0), 0.98) if known else 0.5
     middle, near, far = 1 - rest**1.6, 1 - rest - 0.12, 1 - rest**3
+    if examples:  # the landmark saw few of the rows, and looked at words or at eight pixels a side
+        middle, near, far = 1 - (0.9 * rest) ** 2.4, 0.9 - rest, 1 - (0.8 * rest) ** 4
     if metric.kind == "score":  # accuracy hardly moves on rare classes that are ranked well all the same
         middle, near, far = 1 - 0.5 * rest**1.2, 0.7 - rest**1.2 * 0.7, 1 - 0.15 * rest
     if metric.name in _SQUARE_ROOTS:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.tune.allowed import best_deliverable, whole_cards
 from automl_gpt.tools.tune.continuation import FEWEST, Forest
+from automl_gpt.tools.tune.cost import thread_seconds
 from automl_gpt.tools.tune.curves import extrapolate, running_best
 from automl_gpt.tools.tune.prefix import Curve, curve_of
 from automl_gpt.tools.tune.space import encode
@@ -33,6 +34,8 @@ CHANCE = 0.1
 """A curve goes on as long as it beats what is wanted with this probability."""
 MOST_PAST, MOST_ROWS = 40, 60
 """How many finished curves a rule carries, and how many rows of each."""
+DEAR_SECONDS = 10.0
+"""A trial that is planned to take less is judged by its slope alone: forests take some 0.1 s at each checkpoint."""
 _GENEROUS = 1.5
 """A curve's latest gains are taken this much greater than they were."""
 _FEW = 4.0
@@ -193,9 +196,15 @@ def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
         margin=_margin(state, best, spread),
         horizon=None if first or trial is None or trial.resumed else _horizon(state, trial),
         patience=2.0 if first else 1.0,
-        past=() if first or trial is None else past_curves(state, trial),
+        past=() if first or trial is None or not _dear(state, trial) else past_curves(state, trial),
         point=() if trial is None else _point(state, trial),
     )
+
+
+def _dear(state: RunState, trial: Trial) -> bool:
+    """Say whether a trial is planned to take so long that growing forests in it pays: by the card, not by a clock."""
+    card = whole_cards(state).get(trial.model)
+    return card is not None and thread_seconds(state, card, trial.hyperparameters) >= DEAR_SECONDS
 
 
 def past_curves(state: RunState, trial: Trial) -> tuple[Past, ...]:

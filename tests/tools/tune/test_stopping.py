@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from automl_gpt.cards.schema import Resources
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.tune.stopping import StopRule, make_stop_rule
-from tests.tools.tune.simulated import BOOSTING, TREES, add, play, started
+from tests.tools.tune.simulated import BOOSTING, TREES, TRIVIAL_CARD, add, play, started
 
 RULE = StopRule(direction="maximize", incumbent=(0.90, 0.91, 0.89), trial=2, spread=0.004, margin=0.01, horizon=100)
 
@@ -92,6 +93,20 @@ def test_the_first_trial_of_a_model_is_judged_between_folds_alone_and_more_patie
     assert first.incumbent == folds and first.after_fold([0.84]) is None
     assert again.after_fold([0.84]) is not None
     assert first.after_fold([0.5]) is not None
+
+
+def test_only_a_trial_that_takes_long_carries_finished_curves_to_be_judged_by():
+    cards = (TRIVIAL_CARD, BOOSTING, TREES.model_copy(update={"resources": Resources(seconds=300.0)}))
+    state = started(cards=cards)
+    for depth in range(1, 6):
+        add(state, "boosting", {**BOOSTING.default(), "depth": depth}, 0.7)
+        add(state, "trees", {**TREES.default(), "leaf": depth}, 0.7)
+    quick = make_stop_rule(state, state.trials[add(state, "boosting", {**BOOSTING.default(), "depth": 9}, None)])
+    dear = make_stop_rule(state, state.trials[add(state, "trees", {**TREES.default(), "leaf": 9}, None)])
+    assert quick.past == () and len(dear.past) == 5 and dear.point
+    steps = list(range(1, 11))
+    assert any(dear.after_row(0, steps[:n], [0.2] * n) for n in range(1, 11))
+    assert not any(dear.after_row(0, steps[:n], [0.72 - 0.18 / s for s in steps[:n]]) for n in range(1, 11))
 
 
 def test_a_rule_is_made_for_every_state_of_a_run():
