@@ -23,7 +23,7 @@ from automl_gpt.tools.tune.prefix import Curve, Vector, features, power_law_gain
 TREES = 32
 MOST = 400
 """At most this many finished curves are looked at: those of the data set first, then the latest."""
-FEWEST = 4
+FEWEST = 3
 """With fewer finished curves nothing is learnt from them."""
 FEWEST_OWN = 8
 """With fewer curves of the data set, errors are judged on the other sets' too."""
@@ -75,7 +75,7 @@ class Forest:
 
     def __init__(self, finished: Sequence[Curve], share: float, data: str = "", most: int = MOST) -> None:
         """Fit; `share` (0 to 1) is how far the running curves are, `data` names their data set, `most` bounds how many
-        finished ones are looked at. ValueError when fewer than four are given."""
+        finished ones are looked at. ValueError when fewer than three are given."""
         if len(finished) < FEWEST:
             raise ValueError(f"{len(finished)} finished curves are too few to learn from")
         self.share = share

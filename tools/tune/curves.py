@@ -47,7 +47,7 @@ def extrapolate(
 ) -> Reach | None:
     """Predict the best value that a running curve reaches by step `horizon`; None where no row has a finite value.
 
-    With four finished curves (`past`, in which more is better) and more, by a forest over them; `point` are then the
+    With three finished curves (`past`, in which more is better) and more, by a forest over them; `point` are then the
     coordinates of the running one's configuration. Else it averages power laws c - a t^-b (fitted to the second half by
     least squares for a few b) and the last slope. The interval spans them, the noise of the rows, and more the farther
     the horizon and the fewer the rows.

@@ -26,9 +26,9 @@ ROWS = 8
 """No curve is judged by fewer rows than this."""
 EARLY = 0.15
 """No curve is judged before this share of its horizon: logs are dense at first, and counted metrics plateau there."""
-CHECKS = (0.06, 0.12, 0.2, 0.3, 0.45, 0.65)
+CHECKS = (0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65)
 """Shares of the horizon at which a curve is set against finished ones."""
-CHANCE = 0.3
+CHANCE = 0.25
 """A curve goes on as long as it beats what is wanted, which is less than the best so far, with this probability."""
 _GENEROUS = 1.5
 """A curve's latest gains are taken this much greater than they were."""
@@ -59,8 +59,8 @@ class StopRule(BaseModel):
     def after_row(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
         """Return why the fold's curve cannot beat the incumbent's score of that fold any more; None to go on.
 
-        `steps` and `values` are the fold's rows so far. With four finished curves of the model and more, a forest over
-        them has to give a chance of less than three in ten, at one of a few checkpoints. With fewer it asks for eight
+        `steps` and `values` are the fold's rows so far. With three finished curves of the model and more, a forest over
+        them has to give a chance of less than one in four, at one of a few checkpoints. With fewer it asks for eight
         rows, for 15% of the horizon, and for a gap that neither the extrapolated curve nor the latest half's gain, kept
         up to the horizon, would close.
         """
@@ -82,7 +82,7 @@ class StopRule(BaseModel):
             return None
         return (
             f"fold {fold + 1}, step {steps[-1]}: {self._sign * said.best[0]:.4g} expected, trial {self.trial} reached "
-            f"{self.incumbent[fold]:.4g} there, as fewer than three in ten such curves do"
+            f"{self.incumbent[fold]:.4g} there, as fewer than one in four such curves do"
         )
 
     def _by_slope(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:

@@ -27,7 +27,7 @@ def thaw_order(
     """Rank paused curves (more is better) by their chance of beating `best` per step that is left up to their horizon.
 
     Returns pairs of index and chance per step, the most promising first; ties keep the given order. One forest serves
-    all curves that were paused at the same share. With fewer than four finished curves power laws tell the chance.
+    all curves that were paused at the same share. With fewer than three finished curves power laws tell the chance.
     Freeze-thaw: Swersky et al. 2014.
     """
     forests: dict[float, Forest] = {}
