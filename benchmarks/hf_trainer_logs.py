@@ -133,7 +133,7 @@ def _curve(log: Log) -> Curve:
         "lr_scheduler_warmup_steps",
     )
     point = [_logarithm(told.get(name)) for name in names] + [_logarithm(log.record.get("size_bytes"))]
-    point += [float(told.get("lr_scheduler_type") == "linear"), _logarithm(log.train[seen - 1])]
+    point += [float(told.get("lr_scheduler_type") == "linear"), _logarithm(log.train[seen - 1] / log.losses[seen - 1])]
     n = len(log.losses)
     return Curve(np.arange(1.0, n + 1), -np.log(log.losses), n, np.array(point))
 

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from automl_gpt.tools.tune.prefix import Curve, Vector, features, power_law_gain
 
-TREES = 60
+TREES = 32
 MOST = 400
 """At most this many finished curves are looked at: those of the data set first, then the latest."""
-FEWEST = 4
+FEWEST = 3
 """With fewer finished curves nothing is learnt from them."""
 FEWEST_OWN = 8
 """With fewer curves of the data set, errors are judged on the other sets' too."""
-FOLDS, FOLD_TREES = 5, 24
+FOLDS, FOLD_TREES = 5, 12
 AHEAD = np.array([0.1, 0.25, 0.5, 0.75, 1.0])
 """Where the forecast stands, as shares of what is left up to the horizon."""
 TAIL = 0.1
@@ -62,7 +62,7 @@ class Continuation:
 class _Cases:
     """Finished curves, cut: features (n, d), last values, best so far, what came (n, ahead + best), power law gains."""
 
-    x: Matrix
+    x: NDArray[np.float32]
     last: Vector
     best: Vector
     came: Matrix
@@ -75,7 +75,7 @@ class Forest:
 
     def __init__(self, finished: Sequence[Curve], share: float, data: str = "", most: int = MOST) -> None:
         """Fit; `share` (0 to 1) is how far the running curves are, `data` names their data set, `most` bounds how many
-        finished ones are looked at. ValueError when fewer than four are given."""
+        finished ones are looked at. ValueError when fewer than three are given."""
         if len(finished) < FEWEST:
             raise ValueError(f"{len(finished)} finished curves are too few to learn from")
         self.share = share
@@ -100,8 +100,7 @@ class Forest:
         """Predict one running curve."""
         prefix = self._scale.curve(curve)
         x, last, best = features(prefix, self._width), float(prefix.values[-1]), float(prefix.values.max())
-        leaves = self._trees.apply(x[None].astype(np.float32))
-        weights = _shares(leaves, self._leaves)
+        weights = _shares(_places(self._trees, x[None].astype(np.float32)), self._leaves)
         law = np.array([power_law_gain(prefix)])
         parts = _parts(self._cases, weights, np.array([last]), np.array([best]), law)
         middle = (parts[0].T @ self._mix)[None]
@@ -145,7 +144,7 @@ def _cases(finished: Sequence[Curve], share: float, width: int, scale: Scale) ->
     shares = share + (1 - share) * AHEAD
     came = [np.append(c.at(shares), c.values.max()) for c in curves]
     return _Cases(
-        x=np.array([features(p, width) for p in prefixes]),
+        x=np.array([features(p, width) for p in prefixes], dtype=np.float32),
         last=np.array([p.values[-1] for p in prefixes]),
         best=np.array([p.values.max() for p in prefixes]),
         came=np.array(came),
@@ -154,16 +153,27 @@ def _cases(finished: Sequence[Curve], share: float, width: int, scale: Scale) ->
     )
 
 
-def _grow(cases: _Cases, trees: int, rows: NDArray[np.intp] | None = None) -> tuple[Any, NDArray[np.intp]]:
-    """Return a forest grown on some of the cases, and the leaves in which all cases lie, shape (n, trees)."""
-    from sklearn.ensemble import ExtraTreesRegressor
+def _grow(cases: _Cases, trees: int, rows: NDArray[np.intp] | None = None) -> tuple[list[Any], NDArray[np.intp]]:
+    """Return trees grown on some of the cases, and the leaves in which all cases lie, shape (n, trees).
+
+    Single trees, as scikit-learn's forest takes several times as long about so few rows.
+    """
+    from sklearn.tree import ExtraTreeRegressor
 
     rows = np.arange(len(cases.x)) if rows is None else rows
     targets = np.column_stack([cases.came[:, -2], cases.came[:, -2] - cases.last, cases.came[:, -1] - cases.best])[rows]
-    targets = targets / np.maximum(targets.std(axis=0), 1e-9)
-    forest = ExtraTreesRegressor(trees, min_samples_leaf=_leaf(len(rows)), random_state=0, n_jobs=1)
-    forest.fit(cases.x[rows], targets)
-    return forest, forest.apply(cases.x.astype(np.float32))
+    targets = np.ascontiguousarray(targets / np.maximum(targets.std(axis=0), 1e-9))
+    x, leaf = np.ascontiguousarray(cases.x[rows]), _leaf(len(rows))
+    grown = [
+        ExtraTreeRegressor(min_samples_leaf=leaf, max_features=None, random_state=i).fit(x, targets, check_input=False)
+        for i in range(trees)
+    ]
+    return grown, _places(grown, cases.x)
+
+
+def _places(trees: Sequence[Any], x: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the leaves in which rows lie, shape (rows, trees)."""
+    return np.column_stack([tree.tree_.apply(x) for tree in trees])
 
 
 def _leaf(cases: int) -> int:

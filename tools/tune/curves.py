@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from automl_gpt.tools.journal.state import Trial
+from automl_gpt.tools.tune.continuation import FEWEST, Forest
+from automl_gpt.tools.tune.prefix import Curve, curve_of
 
 Direction = Literal["maximize", "minimize"]
 CHECKPOINTS = (0.1, 0.25, 0.5, 0.75, 1.0)
@@ -35,12 +37,26 @@ def running_best(values: Sequence[float], direction: Direction) -> NDArray[np.fl
     return sign * best
 
 
-def extrapolate(steps: Sequence[int], values: Sequence[float], direction: Direction, horizon: int) -> Reach | None:
+def extrapolate(
+    steps: Sequence[float],
+    values: Sequence[float],
+    direction: Direction,
+    horizon: float,
+    past: Sequence[Curve] = (),
+    point: Sequence[float] = (),
+) -> Reach | None:
     """Predict the best value that a running curve reaches by step `horizon`; None where no row has a finite value.
 
-    Averages power laws c - a t^-b (fitted to the second half by least squares for a few b) and the last slope. The
-    interval spans them, the noise of the rows, and more the farther the horizon and the fewer the rows.
+    With three finished curves (`past`, in which more is better) and more, by a forest over them; `point` are then the
+    coordinates of the running one's configuration. Else it averages power laws c - a t^-b (fitted to the second half by
+    least squares for a few b) and the last slope. The interval spans them, the noise of the rows, and more the farther
+    the horizon and the fewer the rows.
     """
+    curve = curve_of(steps, [v if direction == "maximize" else -v for v in values], horizon, point)
+    if curve is not None and len(past) >= FEWEST:
+        said = Forest(past, float(curve.steps[-1]) / curve.horizon).predict(curve).best
+        mean, low, high = said if direction == "maximize" else (-said[0], -said[2], -said[1])
+        return Reach(mean=mean, low=low, high=high)
     best = running_best(values, direction)
     usable = np.isfinite(best)
     t, y = np.asarray(steps, dtype=float)[usable], best[usable]

@@ -20,37 +20,23 @@ from automl_gpt.tools.tune.allowed import best_deliverable, whole_cards
 from automl_gpt.tools.tune.continuation import FEWEST, Forest
 from automl_gpt.tools.tune.cost import thread_seconds
 from automl_gpt.tools.tune.curves import extrapolate, running_best
-from automl_gpt.tools.tune.prefix import Curve, curve_of
-from automl_gpt.tools.tune.space import encode
+from automl_gpt.tools.tune.finished_curves import FEWEST_ROWS, Past, as_curves, past_curves, point_of
+from automl_gpt.tools.tune.prefix import curve_of
 
 ROWS = 8
 """No curve is judged by fewer rows than this."""
 EARLY = 0.15
 """No curve is judged before this share of its horizon: logs are dense at first, and counted metrics plateau there."""
-CHECKS = (0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
+CHECKS = (0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65)
 """Shares of the horizon at which a curve is set against finished ones."""
-FEWEST_ROWS = 3
-CHANCE = 0.1
-"""A curve goes on as long as it beats what is wanted with this probability."""
-MOST_PAST, MOST_ROWS = 40, 60
-"""How many finished curves a rule carries, and how many rows of each."""
+CHANCE = 0.25
+"""A curve goes on as long as it beats what is wanted, which is less than the best so far, with this probability."""
 DEAR_SECONDS = 10.0
 """A trial that is planned to take less is judged by its slope alone: forests take some 0.1 s at each checkpoint."""
 _GENEROUS = 1.5
 """A curve's latest gains are taken this much greater than they were."""
 _FEW = 4.0
 """How many folds the assumed spread of differences counts for."""
-
-
-class Past(BaseModel):
-    """A finished curve, thinned: its steps and values in the metric's unit, and its configuration's coordinates (-1:
-    inactive). `data` names its data set; empty: the one at hand."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    steps: tuple[float, ...]
-    values: tuple[float, ...]
-    point: tuple[float, ...] = ()
-    data: str = ""
 
 
 class StopRule(BaseModel):
@@ -76,8 +62,8 @@ class StopRule(BaseModel):
     def after_row(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
         """Return why the fold's curve cannot beat the incumbent's score of that fold any more; None to go on.
 
-        `steps` and `values` are the fold's rows so far. With four finished curves of the model and more, a forest over
-        them has to give less than a chance of one in ten, at one of a few checkpoints. With fewer it asks for eight
+        `steps` and `values` are the fold's rows so far. With three finished curves of the model and more, a forest over
+        them has to give a chance of less than one in four, at one of a few checkpoints. With fewer it asks for eight
         rows, for 15% of the horizon, and for a gap that neither the extrapolated curve nor the latest half's gain, kept
         up to the horizon, would close.
         """
@@ -94,12 +80,12 @@ class StopRule(BaseModel):
         if share is None or curve is None or len(curve.values) < FEWEST_ROWS:
             return None
         wanted = self._sign * self.incumbent[fold] - self._allowed(1)
-        said = _forest(self.past, self._sign, horizon, share).predict(curve)
+        said = _forest(self.past, self.direction, horizon, share).predict(curve)
         if said.chance(wanted) >= CHANCE:
             return None
         return (
             f"fold {fold + 1}, step {steps[-1]}: {self._sign * said.best[0]:.4g} expected, trial {self.trial} reached "
-            f"{self.incumbent[fold]:.4g} there; fewer than one in ten such curves would"
+            f"{self.incumbent[fold]:.4g} there, as fewer than one in four such curves do"
         )
 
     def _by_slope(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
@@ -162,14 +148,8 @@ def _crossed(steps: Sequence[int], horizon: float) -> float | None:
 
 
 @lru_cache(maxsize=16)
-def _forest(past: tuple[Past, ...], sign: int, horizon: float, share: float) -> Forest:
-    """Return the forest at a checkpoint; finished curves are taken at the same steps, and to stay as they ended."""
-    curves = [curve_of(p.steps, [sign * v for v in p.values], horizon, p.point, p.data) for p in past]
-    return Forest([_ending(c, horizon) for c in curves if c is not None], share)
-
-
-def _ending(curve: Curve, horizon: float) -> Curve:
-    return Curve(curve.steps, curve.values, horizon, curve.point, curve.data)
+def _forest(past: tuple[Past, ...], direction: Literal["maximize", "minimize"], horizon: float, share: float) -> Forest:
+    return Forest(as_curves(past, direction, horizon), share)
 
 
 def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
@@ -196,8 +176,8 @@ def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
         margin=_margin(state, best, spread),
         horizon=None if first or trial is None or trial.resumed else _horizon(state, trial),
         patience=2.0 if first else 1.0,
-        past=() if first or trial is None or not _dear(state, trial) else past_curves(state, trial),
-        point=() if trial is None else _point(state, trial),
+        past=() if first or trial is None or not _dear(state, trial) else past_curves(state, trial.model),
+        point=() if trial is None else point_of(state, trial),
     )
 
 
@@ -205,35 +185,6 @@ def _dear(state: RunState, trial: Trial) -> bool:
     """Say whether a trial is planned to take so long that growing forests in it pays: by the card, not by a clock."""
     card = whole_cards(state).get(trial.model)
     return card is not None and thread_seconds(state, card, trial.hyperparameters) >= DEAR_SECONDS
-
-
-def past_curves(state: RunState, trial: Trial) -> tuple[Past, ...]:
-    """Return the latest complete curves of a trial's model, of their first folds, thinned."""
-    done = [t for t in state.done() if t.complete and t.model == trial.model]
-    found: list[Past] = []
-    for other in done[-MOST_PAST:]:
-        curve = curve_of(*other.log.curve("valid", 0))
-        if curve is not None and len(curve.values) >= FEWEST_ROWS:
-            found.append(thinned(curve, _point(state, other)))
-    return tuple(found)
-
-
-def thinned(curve: Curve, point: Sequence[float]) -> Past:
-    """Return a finished curve with some 60 rows at the most, evenly spread; its extremes and its last row stay."""
-    n = len(curve.values)
-    extremes = [0, n - 1, int(curve.values.argmax()), int(curve.values.argmin())]
-    kept = np.unique(np.append(np.linspace(0, n - 1, min(n, MOST_ROWS)).round().astype(int), extremes))
-    return Past(
-        steps=tuple(curve.steps[kept].tolist()),
-        values=tuple(curve.values[kept].tolist()),
-        point=tuple(np.nan_to_num(np.asarray(point, dtype=float), nan=-1.0).tolist()),
-        data=curve.data,
-    )
-
-
-def _point(state: RunState, trial: Trial) -> tuple[float, ...]:
-    card = whole_cards(state).get(trial.model)
-    return () if card is None else tuple(np.nan_to_num(encode(card, trial.hyperparameters), nan=-1.0).tolist())
 
 
 def _usual_spread(best: Trial, rivals: Sequence[Trial]) -> float:
