@@ -5,9 +5,10 @@
 On our own logs (`curve_logs`): of the 40 configurations of each data set ten, drawn at random, are the finished trials
 of a run, and the others are forecast, alone and with all trials of the other data sets as experience. Ours is what the
 product says of a run in that state. Peers get the same: a random forest on hyperparameters (its trees' spread as
-interval), a Gaussian process (Matern 5/2, a length for each hyperparameter, noise; by marginal likelihood), the 3
-nearest trials, and the plain guess, the median so far. With experience these see all data sets, scores standardised by
-data set; the process has a column for each data set (an offset, correlated by a learnt length), the others have none.
+interval), a Gaussian process (Matern 5/2, a length for each hyperparameter or one for all, noise; by marginal
+likelihood), the 3 nearest trials, and the plain guess, the median so far. With experience these see all data sets,
+scores standardised by data set; the processes have a column for each data set (an offset, correlated by a learnt
+length), the others have none.
 """
 
 from __future__ import annotations
@@ -169,11 +170,13 @@ def _forest(x: Vector, y: Vector, new: Vector, seed: int) -> tuple[Vector, Vecto
     return told.mean(axis=0), told.std(axis=0)
 
 
-def _process(x: Vector, y: Vector, new: Vector, seed: int) -> tuple[Vector, Vector]:
+def _process(x: Vector, y: Vector, new: Vector, seed: int, lengths: bool = True) -> tuple[Vector, Vector]:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    kernel = ConstantKernel() * Matern(np.ones(x.shape[1]), (0.05, 20.0), nu=2.5) + WhiteKernel(0.05, (1e-4, 1.0))
+    kernel = ConstantKernel() * Matern(np.ones(x.shape[1]) if lengths else 1.0, (0.05, 20.0), nu=2.5) + WhiteKernel(
+        0.05, (1e-4, 1.0)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return GaussianProcessRegressor(kernel, random_state=seed).fit(x, y).predict(new, return_std=True)
@@ -185,8 +188,12 @@ def _nearest(x: Vector, y: Vector, new: Vector, seed: int) -> tuple[Vector, Vect
     return y[order].mean(axis=1), y[order].std(axis=1, ddof=1)
 
 
+def _plain_process(x: Vector, y: Vector, new: Vector, seed: int) -> tuple[Vector, Vector]:
+    return _process(x, y, new, seed, lengths=False)
+
+
 Peer = Callable[[Vector, Vector, Vector, int], tuple[Vector, Vector]]
-PEERS: dict[str, Peer] = {"forest": _forest, "gp": _process, "knn": _nearest}
+PEERS: dict[str, Peer] = {"forest": _forest, "gp": _process, "gp_one_length": _plain_process, "knn": _nearest}
 
 
 def peer(name: str, target: Set, trials: Sequence[int], new: Sequence[int], others: Sequence[Set], seed: int) -> Said:
@@ -195,7 +202,7 @@ def peer(name: str, target: Set, trials: Sequence[int], new: Sequence[int], othe
     if name == "median":
         low, middle, high = np.quantile(own, (0.1, 0.5, 0.9))
         return np.full(len(new), middle), np.full(len(new), low), np.full(len(new), high)
-    x, y = _seen(target, trials, others, name == "gp")
+    x, y = _seen(target, trials, others, name.startswith("gp"))
     at = target.inputs[list(new)]
     at = np.hstack([at, np.tile(np.eye(x.shape[1] - at.shape[1])[0], (len(at), 1))]) if x.shape[1] > at.shape[1] else at
     mean, std = PEERS[name](x, y, at, seed)

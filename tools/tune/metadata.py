@@ -1,11 +1,11 @@
 """What a training will come to, from its metadata alone: settings of any name, and words, for trainers never seen.
 
-A Gaussian process over records of others (Rasmussen and Williams 2006): alike are those whose words are (cosine of
-TF-IDF), and whose numbers are (on their logarithms). Values enter as normal scores, so that only their order counts and
-a few absurd ones do no harm. How much words and numbers weigh is chosen by leaving whole groups out, such as all
-trainings of one family of models, in closed form (section 5.4.2, by blocks); these same errors make the interval
-(conformal; Dunn, Wasserman and Ramdas 2022 for groups). A record that resembles none is given the median and the spread
-of all.
+A Gaussian process over records of others (Rasmussen and Williams 2006): alike are those whose words and pairs of words
+are (cosine of TF-IDF), and whose numbers are (on their logarithms). Values enter as normal scores, so that only their
+order counts and a few absurd ones do no harm. How much words and numbers weigh is chosen by leaving whole groups out,
+such as all trainings of some families of models, in closed form (section 5.4.2, by blocks); these same errors make the
+interval (conformal; Dunn, Wasserman and Ramdas 2022 for groups). A record that resembles none is given the median and
+the spread of all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,12 @@ MOST = 1500
 """At most this many records are learnt from, evenly spread over those given."""
 RARE, COMMON, SPREAD_OVER = 2, 0.8, 5
 """A word counts that this many records have, but no more than this share; a number that so many records have."""
-WEIGHTS = ((2.0, 0.3), (2.0, 1.0), (0.5, 0.3), (0.0, 0.3))
+FOLDS = 4
+"""In so many parts are groups left out: more at once than one, as what comes may be strange in more than one way."""
+WEIGHTS = ((1.0, 0.3), (0.5, 0.3), (0.25, 0.3), (0.0, 0.3))
 """Variances that words and numbers are given in turn, in units of the noise."""
+TAIL = 0.08
+"""What each side of an interval may miss of the errors: a little less than 10%, as whoever is new is stranger still."""
 _LENGTH, _APART, _SMALLEST = 0.7, 4.0, 1e-6
 _NOMINAL = 10
 """How many nominal errors are mixed with those of the records left out."""
@@ -148,11 +153,11 @@ def _fit(
 
 
 def _conformal(errors: Vector) -> tuple[float, float]:
-    """Return how far 80% of the errors reach below and above, mixed with a few nominal ones."""
+    """Return how far the errors reach below and above, but for a few, mixed with a few nominal ones."""
     from scipy.special import stdtrit
 
     nominal = (1 + 1.0 / len(errors)) * stdtrit(3.0, (np.arange(_NOMINAL) + 0.5) / _NOMINAL)
-    low, high = np.quantile(np.concatenate([errors, nominal]), (0.1, 0.9))
+    low, high = np.quantile(np.concatenate([errors, nominal]), (TAIL, 1 - TAIL))
     return max(-float(low), 0.1), max(float(high), 0.1)
 
 
@@ -179,7 +184,9 @@ class _NormalScores:
 
 
 def _split(text: str) -> set[str]:
-    return set(_WORD.findall(text.lower()))
+    """Return the words of a text and their pairs."""
+    words = _WORD.findall(text.lower())
+    return {*words, *(f"{a} {b}" for a, b in pairwise(words))}
 
 
 def _vocabulary(records: Sequence[Metadata]) -> dict[str, float]:
@@ -202,8 +209,12 @@ def _middle(raw: Vector) -> tuple[Vector, Vector]:
 
 
 def _members(groups: Sequence[str]) -> list[NDArray[np.int_]]:
-    """Return the places of each group's records; each record by itself where there is only one group."""
-    labels = np.array(groups)
-    if len(set(groups)) == 1:
+    """Return the places of the records of each fold: whole groups, the largest dealt out first; records where there is
+    only one group."""
+    labels, sizes = np.array(groups), Counter(groups)
+    if len(sizes) == 1:
         return [np.array([i]) for i in range(len(groups))]
-    return [np.flatnonzero(labels == g) for g in sorted(set(groups))]
+    folds: list[list[str]] = [[] for _ in range(min(FOLDS, len(sizes)))]
+    for name in sorted(sizes, key=lambda g: (-sizes[g], g)):
+        min(folds, key=lambda f: sum(sizes[g] for g in f)).append(name)
+    return [np.flatnonzero(np.isin(labels, fold)) for fold in folds]

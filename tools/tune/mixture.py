@@ -21,7 +21,7 @@ PRIOR_TRIALS = 4.0
 """How many trials the prior of the amplitude counts for."""
 NOMINAL_ERRORS = 12
 """How many nominal errors are mixed with the leave-one-out errors."""
-TAIL = 0.09
+TAIL = 0.075
 """What each side of an interval may miss of them: a little less than 10%, as the search moves on to new places."""
 LEAST = 0.5
 """No side is shorter than this many standard deviations."""
