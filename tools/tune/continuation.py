@@ -165,7 +165,7 @@ def _grow(cases: _Cases, trees: int, rows: NDArray[np.intp] | None = None) -> tu
     targets = np.ascontiguousarray(targets / np.maximum(targets.std(axis=0), 1e-9))
     x, leaf = np.ascontiguousarray(cases.x[rows]), _leaf(len(rows))
     grown = [
-        ExtraTreeRegressor(min_samples_leaf=leaf, max_features=None, random_state=i).fit(x, targets, check_input=False)
+        ExtraTreeRegressor(min_samples_leaf=leaf, max_features=1.0, random_state=i).fit(x, targets, check_input=False)
         for i in range(trees)
     ]
     return grown, _places(grown, cases.x)
