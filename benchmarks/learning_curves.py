@@ -146,24 +146,29 @@ def measured(logs: Sequence[Curves]) -> dict[str, dict[str, float]]:
 
 
 def show(figures: dict[str, dict[str, float]]) -> Table:
-    """Return the table: errors, ratios of ours to each, and what was published for other logs of this kind."""
+    """Return the table: errors, ratios of ours to each peer's, and the same of what was published for other logs."""
     table = Table(title="Final validation accuracy after a share of the epochs: mean absolute error (ours / theirs)")
+    for heading in ("", *figures, "target", *(f"{name}*" for name in PUBLISHED)):
+        table.add_column(heading, justify="right" if heading else "left")
     cells = [f"{kind}{round(100 * share)}" for kind in "ab" for share in SHARES]
-    for heading in ("method", *(f"({c[0]}) {c[1:]}%" for c in cells), "mean", "coverage", "rank corr."):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
     ours = figures["automl-gpt"]
-    for name, row in figures.items():
-        keys = [f"mae_{c}" for c in cells] + ["mae"]
-        ratios = ["" if name == "automl-gpt" else f" ({ours[k] / row[k]:.2f})" for k in keys]
-        told = [f"{row[k]:.4f}{r}" for k, r in zip(keys, ratios, strict=True)]
-        cover = f"{row['coverage']:.0%}" if "coverage" in row else ""
-        table.add_row(name, *told, cover, f"{row['rank_correlation']:.2f}")
-    wanted = [f"{TARGETS[c]:.3f}" for c in cells]
-    table.add_row("[dim]target[/dim]", *wanted, "", "75-85%", "", style="dim")
-    for name, row in PUBLISHED.items():
-        told = [f"{row[c]:.3f} ({TARGETS[c] / row[c]:.2f})" if c in row else "" for c in cells]
-        table.add_row(f"{name}, published", *told, "", "", "", style="dim")
+    for cell in [*cells, ""]:
+        key = f"mae_{cell}" if cell else "mae"
+        told = [_beside(row[key], None if name == "automl-gpt" else ours[key]) for name, row in figures.items()]
+        target = TARGETS.get(cell)
+        known = [_beside(row[cell], target) if cell in row else "" for row in PUBLISHED.values()]
+        heading = f"({cell[0]}) {cell[1:]}%" if cell else "mean"
+        table.add_row(heading, *told, f"{target:.3f}" if target else "", *known, end_section=cell in ("a40", "b40"))
+    for label, key in (("coverage of 80%", "coverage"), ("rank correlation", "rank_correlation")):
+        table.add_row(label, *(f"{row[key]:.2f}" if key in row else "" for row in figures.values()))
+    table.caption = (
+        "(a) with the other curves of the set, (b) with those of other sets; * published, on other such logs"
+    )
     return table
+
+
+def _beside(theirs: float, ours: float | None) -> str:
+    return f"{theirs:.3f}" if ours is None else f"{theirs:.3f} ({ours / theirs:.2f})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -184,6 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps({"methods": figures}))
         return
     console = Console()
+    console.width = max(console.width, 130)
     console.print(show(figures))
     ours = figures["automl-gpt"]
     covered = ", ".join(f"{k[9:]} {v:.0%}" for k, v in ours.items() if k.startswith("coverage_"))

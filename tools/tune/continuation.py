@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from automl_gpt.tools.tune.prefix import Curve, Vector, features, power_law_gain
 
-TREES = 32
+TREES, MANY = 32, 500
+"""Trees of a forest: three times as many over so many curves."""
 MOST = 400
 """At most this many finished curves are looked at: those of the data set first, then the latest."""
 FEWEST = 3
@@ -83,12 +84,24 @@ class Forest:
         self._width = next((len(c.point) for c in reversed(finished)), 0)
         self._scale = Scale.of(finished)
         self._cases = _cases(finished, share, self._width, self._scale)
-        self._trees, self._leaves = _grow(self._cases, TREES)
+        self._trees, self._leaves = _grow(self._cases, TREES if len(finished) < MANY else 3 * TREES)
         self._judged, weights = _left_out(self._cases, data)
-        parts = _parts(self._cases, weights, self._cases.last, self._cases.best, self._cases.law)
-        self._mix = _mixed(parts[self._judged, :, -2], self._cases.came[self._judged, -2])
+        self._robust, self._mix, parts = self._chosen(weights)
         self._errors = self._cases.came - np.einsum("nfa,f->na", parts, self._mix)
         self._ratios = (self._errors / self._local(weights))[self._judged]
+
+    def _chosen(self, weights: Matrix) -> tuple[float, Vector, NDArray[np.float64]]:
+        """Return how much medians count beside means, the weights of the four forecasts, and these on left-out cases.
+
+        Half and half, unless another is better by 1% on many curves: few can't tell."""
+        cases, truth = self._cases, self._cases.came[self._judged, -2]
+        found: list[tuple[float, float, Vector, NDArray[np.float64]]] = []
+        ways = ((0.5, 1.0), (0.0, 1.01), (1.0, 1.01))
+        for robust, margin in ways if len(truth) >= MANY else ways[:1]:
+            parts = _parts(cases, weights, cases.last, cases.best, cases.law, robust)
+            mix, error = _mixed(parts[self._judged, :, -2], truth)
+            found.append((margin * error, robust, mix, parts))
+        return min(found, key=lambda one: one[0])[1:]
 
     def _local(self, weights: Matrix) -> Matrix:
         """Return the errors to be expected: those of the neighbours, and a little of everybody's."""
@@ -102,7 +115,7 @@ class Forest:
         x, last, best = features(prefix, self._width), float(prefix.values[-1]), float(prefix.values.max())
         weights = _shares(_places(self._trees, x[None].astype(np.float32)), self._leaves)
         law = np.array([power_law_gain(prefix)])
-        parts = _parts(self._cases, weights, np.array([last]), np.array([best]), law)
+        parts = _parts(self._cases, weights, np.array([last]), np.array([best]), law, self._robust)
         middle = (parts[0].T @ self._mix)[None]
         ratios = np.sort(self._ratios, axis=0)
         draws = middle + ratios * self._local(weights)
@@ -211,7 +224,9 @@ def _left_out(cases: _Cases, data: str) -> tuple[NDArray[np.intp], Matrix]:
     return judged, weights
 
 
-def _parts(cases: _Cases, weights: Matrix, last: Vector, best: Vector, law: Vector) -> NDArray[np.float64]:
+def _parts(
+    cases: _Cases, weights: Matrix, last: Vector, best: Vector, law: Vector, robust: float
+) -> NDArray[np.float64]:
     """Return the four forecasts, shape (curves, 4, ahead + 1); the last column is the best's.
 
     What the neighbours came to, what they gained, how much more than their power laws they gained; and the power law.
@@ -220,9 +235,9 @@ def _parts(cases: _Cases, weights: Matrix, last: Vector, best: Vector, law: Vect
     path, paths = _lawful(last, best, law), _lawful(cases.last, cases.best, cases.law)
     parts = np.stack(
         [
-            centre(weights, cases.came),
-            here + centre(weights, cases.came - there),
-            path + centre(weights, cases.came - paths),
+            centre(weights, cases.came, robust),
+            here + centre(weights, cases.came - there, robust),
+            path + centre(weights, cases.came - paths, robust),
             path,
         ],
         axis=1,
@@ -239,8 +254,10 @@ def _lawful(last: Vector, best: Vector, law: Vector) -> Matrix:
     return np.column_stack([last[:, None] + law[:, None] * AHEAD, np.maximum(best, last + law)])
 
 
-def centre(weights: Matrix, values: Matrix) -> Matrix:
-    """Return the middle between weighted mean and weighted median, shape (rows of `weights`, columns of `values`)."""
+def centre(weights: Matrix, values: Matrix, robust: float) -> Matrix:
+    """Return weighted means (`robust` 0), medians (1) or between, shape (rows of `weights`, columns of `values`)."""
+    if robust == 0:
+        return weights @ values
     medians = np.zeros((len(weights), values.shape[1]))
     for column, v in enumerate(values.T):
         order = np.argsort(v, kind="stable")
@@ -249,16 +266,18 @@ def centre(weights: Matrix, values: Matrix) -> Matrix:
         low = np.minimum((heavy < half * (1 - 1e-9)).sum(axis=1), len(v) - 1)
         high = np.minimum((heavy <= half * (1 + 1e-9)).sum(axis=1), len(v) - 1)
         medians[:, column] = (v[order][low] + v[order][high]) / 2
-    return (medians + weights @ values) / 2
+    return robust * medians + (1 - robust) * (weights @ values)
 
 
-def _mixed(parts: Matrix, truth: Vector) -> Vector:
-    """Return weights of the four, of sum 1, with the least mean error on curves left out, held near the prior."""
+def _mixed(parts: Matrix, truth: Vector) -> tuple[Vector, float]:
+    """Return weights of the four, of sum 1, with the least mean error on curves left out, held near the prior; and
+    that error."""
     tenths = itertools.product(range(11), repeat=3)
     grid = [np.array([a, b, c, 10 - a - b - c]) / 10 for a, b, c in tenths if a + b + c <= 10]
     errors = np.array([np.abs(parts @ w - truth).mean() for w in grid])
     away = np.array([((w - _PRIOR) ** 2).sum() for w in grid])
-    return grid[int(np.argmin(errors + _HOLD * float(errors.mean()) * away / len(truth)))]
+    chosen = int(np.argmin(errors + _HOLD * float(errors.mean()) * away / len(truth)))
+    return grid[chosen], float(errors[chosen])
 
 
 def _continuation(curve: Curve, middle: Vector, draws: Matrix, best: float, scale: Scale) -> Continuation:

@@ -8,6 +8,8 @@ import numpy as np
 
 from automl_gpt.cards.schema import Resources
 from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.tune.finished_curves import Past, thinned
+from automl_gpt.tools.tune.prefix import Curve
 from automl_gpt.tools.tune.stopping import StopRule, make_stop_rule
 from tests.tools.tune.simulated import BOOSTING, TREES, TRIVIAL_CARD, add, play, started
 
@@ -114,3 +116,30 @@ def test_a_rule_is_made_for_every_state_of_a_run():
     assert make_stop_rule(state).incumbent == (state.best().value,)
     add(state, "trees", {**TREES.default(), "leaf": 50}, math.nan)
     assert make_stop_rule(state, state.trials[3]).spread > 0
+
+
+def finished_curves(n: int) -> tuple[Past, ...]:
+    rng, steps = np.random.default_rng(0), np.arange(1.0, 101)
+    ends = rng.uniform(0.6, 0.9, n)
+    curves = [Curve(steps, end - (end - 0.3) * np.exp(-0.05 * steps), 100.0) for end in ends]
+    return tuple(thinned(c, [float(end)]) for c, end in zip(curves, ends, strict=True))
+
+
+def test_with_finished_curves_a_hopeless_one_is_stopped_early_and_a_promising_one_goes_on():
+    rule = RULE.model_copy(update={"past": finished_curves(12), "horizon": 100})
+    stopped: dict[float, int] = {}
+    for end in (0.65, 0.93):
+        asked = rule.model_copy(update={"point": (end,)})
+        values = [end - (end - 0.3) * math.exp(-0.05 * s) for s in range(1, 101)]
+        rows = (n for n in range(1, 101) if asked.after_row(0, list(range(1, n + 1)), values[:n]))
+        stopped[end] = next(rows, 100)
+    assert stopped[0.65] <= 20 and stopped[0.93] == 100
+
+
+def test_a_rule_with_finished_curves_survives_json_and_odd_rows():
+    rule = RULE.model_copy(update={"past": finished_curves(5), "point": (-1.0,)})
+    assert StopRule.model_validate_json(rule.model_dump_json()) == rule
+    steps = list(range(1, 41))
+    assert rule.after_row(0, steps, [math.nan] * 40) is None
+    rule.after_row(0, steps, [0.5] * 20 + [-1e12] * 20)
+    rule.after_row(0, [1, 1, 40, 40, 40], [0.1, 0.2, math.inf, 0.3, 0.3])
