@@ -29,7 +29,7 @@ from automl_gpt.tools.tune.scale import (
 )
 from automl_gpt.tools.tune.space import Vector, encode, matrix, repeats
 
-MOST_TRIALS = 60
+MOST_TRIALS = 50
 """At most this many trials of the run are looked at: half of the same model, then the latest."""
 _CUT_SHORT = 0.3
 """Variance that a trial adds which was not trained to its end."""

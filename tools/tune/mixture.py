@@ -23,7 +23,7 @@ TAIL = 0.075
 """What each side of an interval may miss of them: a little less than 10%, as the search moves on to new places."""
 LEAST = 0.5
 """No side is shorter than this many standard deviations."""
-_DRAWS, _FEWEST, _CELLS = 200, 24, 200_000
+_DRAWS, _FEWEST, _CELLS = 200, 24, 80_000
 """How many kernels: fewer for many trials, so that all covariances hold about this many numbers."""
 _TAUGHT = 24
 """How many kernels are kept of those that experience speaks for."""
