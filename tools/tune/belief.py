@@ -29,7 +29,7 @@ from automl_gpt.tools.tune.scale import (
 )
 from automl_gpt.tools.tune.space import Vector, encode, matrix, repeats
 
-MOST_TRIALS = 60
+MOST_TRIALS = 50
 """At most this many trials of the run are looked at: half of the same model, then the latest."""
 _CUT_SHORT = 0.3
 """Variance that a trial adds which was not trained to its end."""
@@ -58,15 +58,11 @@ def expected_scores(state: RunState, card: ModelCard, configurations: Sequence[H
     if not own:
         return [_before_any(state, card, past, c) for c in configurations]
     scale = scale_of(state)
-    warp = warp_of(np.array([scale.to_unit(t.value or 0.0) for t in own]))
-
-    def score(warped: Vector) -> Vector:
-        return scale.from_units(warp.back(warped))
-
-    layout = columns(list(whole_cards(state).values()))
-    trials = _trials(layout, card, own, warp.to(np.array([scale.to_unit(t.value or 0.0) for t in own])))
+    units = np.array([scale.to_unit(t.value or 0.0) for t in own])
+    warp, layout = warp_of(units), columns(list({**whole_cards(state), card.name: card}.values()))
+    trials = _trials(layout, card, own, warp.to(units))
     teacher = _teacher(state, layout, card, past) or untaught(layout, len(own))
-    beliefs = believe(teacher, trials, points(layout, [(card.name, c) for c in configurations]), score)
+    beliefs = believe(teacher, trials, points(layout, [(card.name, c) for c in configurations]))
     ground = _ground(own, past, card.name)
     return [_bounded(b, warp, scale, state.need_metric(), ground) for b in beliefs]
 

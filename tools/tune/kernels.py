@@ -23,8 +23,8 @@ LEVEL = 1.0
 RATES = ("learning_rate", "learning_rate_init", "lr", "eta", "rate", "step_size")
 """What usually matters most (Bengio 2012; van Rijn and Hutter 2018): their prior length is shorter."""
 _LENGTH, _RATE_LENGTH, _SPREAD = 0.2, -0.6, 0.8
-_NOISE = (0.01, 0.2)
-_MODEL_LEVEL = (0.05, 0.8)
+_NOISE = (0.01, 0.5)
+_MODEL_LEVEL = (1.0, 3.0)
 _SHARED = (0.8, 0.95)
 
 

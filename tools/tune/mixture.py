@@ -2,13 +2,11 @@
 
 Experience conditions each kernel once; then a run's trials condition the rest (Rasmussen and Williams 2006, chapter 2
 and section 5.4). The amplitude is integrated out under a prior that is worth a few trials, so that predictions are
-Student's. Leave-one-out errors of the run's own trials (section 5.4.2) say how wide an 80% interval is, and how far the
-prediction is to be trusted beyond the plain guess, the median of the scores so far (stacking; Wolpert 1992).
+Student's. Leave-one-out errors of the run's own trials (section 5.4.2) say how wide an 80% interval is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +23,7 @@ TAIL = 0.075
 """What each side of an interval may miss of them: a little less than 10%, as the search moves on to new places."""
 LEAST = 0.5
 """No side is shorter than this many standard deviations."""
-TRUST = 4.0
-"""How many trials speak for the prediction, against the plain guess, before any does."""
-_SHARES = (1.0, 0.75, 0.5, 0.25, 0.1)
-_DRAWS, _FEWEST, _CELLS = 200, 24, 200_000
+_DRAWS, _FEWEST, _CELLS = 200, 24, 80_000
 """How many kernels: fewer for many trials, so that all covariances hold about this many numbers."""
 _TAUGHT = 24
 """How many kernels are kept of those that experience speaks for."""
@@ -111,17 +106,12 @@ class _Mixture:
         return mean, np.sqrt(np.maximum(self.weight @ (self.variance + self.mean**2) - mean**2, 1e-12))
 
 
-def believe(teacher: Taught, own: Trials, new: Points, score: Callable[[Vector], Vector]) -> list[Belief]:
-    """Predict configurations from a run's trials, at least one of them actual; `score` maps units to the metric's."""
+def believe(teacher: Taught, own: Trials, new: Points) -> list[Belief]:
+    """Predict configurations from a run's trials, of which there is at least one."""
     ahead, left_out = _posterior(teacher, own, new)
     (mean, std), (loo, loo_std) = ahead.moments(), left_out.moments()
-    y = own.y[own.actual]
-    centre, plain = float(np.median(y)), _plain(y)
-    share = _trusted(y, plain, loo[own.actual], score)
-    errors = (y - plain - share * (loo[own.actual] - plain)) / loo_std[own.actual]
-    below, above = _calibrated(errors)
-    middle = centre + share * (mean - centre)
-    return [Belief(float(m), below * float(s), above * float(s)) for m, s in zip(middle, std, strict=True)]
+    below, above = _calibrated(((own.y - loo) / loo_std)[own.actual])
+    return [Belief(float(m), below * float(s), above * float(s)) for m, s in zip(mean, std, strict=True)]
 
 
 def _posterior(teacher: Taught, own: Trials, new: Points) -> tuple[_Mixture, _Mixture]:
@@ -145,23 +135,6 @@ def _posterior(teacher: Taught, own: Trials, new: Points) -> tuple[_Mixture, _Mi
     variance = amplitude * np.maximum(kernels.variance()[:, None] + noise - known, 0.5 * noise)
     diagonal = np.diagonal(inverse, axis1=1, axis2=2)
     return _Mixture(weight, mean, variance), _Mixture(weight, own.y - pull / diagonal, amplitude / diagonal)
-
-
-def _plain(y: Vector) -> Vector:
-    """Return for each score the median of the others."""
-    return np.array([np.median(np.delete(y, i)) if len(y) > 1 else 0.0 for i in range(len(y))])
-
-
-def _trusted(y: Vector, plain: Vector, left_out: Vector, score: Callable[[Vector], Vector]) -> float:
-    """Return the share of the way from the plain guess to the prediction that missed least, scores left out by turns.
-
-    Misses are absolute ones in the metric's own unit; a little is added to those of small shares, the less the more
-    trials there are, as the plain guess wins on a few trials by chance.
-    """
-    scores = score(y)
-    missed = {s: float(np.abs(scores - score(plain + s * (left_out - plain))).mean()) for s in _SHARES}
-    toll = 0.25 * missed[_SHARES[-1]] * TRUST / (TRUST + len(y))
-    return min(_SHARES, key=lambda share: missed[share] + toll * (1 - share))
 
 
 def _calibrated(errors: Vector) -> tuple[float, float]:
