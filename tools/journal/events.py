@@ -178,9 +178,8 @@ class TrialFinished(Record):
 
     `value` is the mean over the finished folds of the best validation score, `folds` those scores in order. `complete`
     says that every fold was trained, so that its out-of-fold predictions can join an ensemble. `artifact` is its
-    folder, relative to the run's. `predict_seconds` is per row,
-    by all its folds, one thread. `paused` says that it left a checkpoint from which it can go on.
-    """
+    folder, relative to the run's. `predict_seconds` is per row, by all its folds, one thread. `paused`: it left a
+    checkpoint from which it can go on."""
 
     kind: Literal["trial_finished"] = "trial_finished"
     trial: int
