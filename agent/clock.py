@@ -6,7 +6,7 @@ import re
 import time
 
 from automl_gpt.cards.errors import UserError
-from automl_gpt.tools.compose.candidates import SECONDS_PER_MEGABYTE
+from automl_gpt.tools.compose.candidates import PREDICTING_SHARE, SECONDS_PER_MEGABYTE
 from automl_gpt.tools.journal.events import Budget
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.process.machine import cores
@@ -49,7 +49,8 @@ SETTLE_SECONDS = 2.2
 SETTLE_SECONDS_OF_EXAMPLES, SETTLE_SHARE_OF_EXAMPLES = 8.0, 0.02
 """The same for texts and pictures, of which the report shows some, and whose scores take longer to compute; and the
 share of the budget that is kept beyond that, as networks' seconds vary with what else the machine does."""
-LARGEST_SHARE = 0.15
+LARGEST_SHARE, LARGEST_SHARE_OF_EXAMPLES = 0.15, 0.3
+"""The most of the budget that is kept for the end: predicting with networks may take long."""
 MEMBERS_EXPECTED = 4
 
 
@@ -65,12 +66,14 @@ def reserve(state: RunState) -> float:
     profile, complete = state.profile, [t for t in state.done() if t.complete]
     ranked = sorted(complete, key=lambda t: -state.need_metric().sign * (t.value or 0.0))[:MEMBERS_EXPECTED]
     examples = profile.modality != "tabular"
-    testing = sum(t.end.predict_seconds or 0.0 for t in ranked if t.end) * profile.rows_test
-    testing /= 1 if examples else cores()  # a network predicts with all cores
+    each = [(t.end.predict_seconds or 0.0) * profile.rows_test for t in ranked if t.end]
+    # A network predicts with all cores, and has to fit the share of the end that predicting may take.
+    testing = max(each, default=0.0) / PREDICTING_SHARE if examples else sum(each) / cores()
     loading = SECONDS_PER_MEGABYTE * sum(t.end.disk_megabytes or 0.0 for t in ranked if t.end)
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
     settling = SETTLE_SECONDS_OF_EXAMPLES + SETTLE_SHARE_OF_EXAMPLES * total if examples else SETTLE_SECONDS
-    return min(LARGEST_SHARE * total, settling + testing + loading + choosing)
+    largest = LARGEST_SHARE_OF_EXAMPLES if examples else LARGEST_SHARE
+    return min(largest * total, settling + testing + loading + choosing)
 
 
 def seconds_of(text: str) -> float:

@@ -77,6 +77,7 @@ class Training:
                 deadline=self._deadline(card),
                 memory=self._machine.memory / self._machine.workers,
                 source=card.source,
+                rows_after=self._rows_after(card),
                 rule=rule,
             ),
             worker,
@@ -104,6 +105,11 @@ class Training:
         first = not any(t.complete and t.model != TRIVIAL for t in self._state.done())
         share = FIRST_SHARE if is_quick(card) else FIRST_SHARE_OF_NETWORKS
         return time.monotonic() + (share * left if first else left - max(LATE_SECONDS, LATE_SHARE * left))
+
+    def _rows_after(self, card: ModelCard) -> int:
+        """The test rows, for a network that has not shown yet what predicting takes; else the reserve knows."""
+        shown = any(t.complete and t.model == card.name for t in self._state.done())
+        return 0 if shown or is_quick(card) else self._state.need_profile().rows_test
 
     def _let_go(self, event: e.TrialFinished) -> None:
         """Delete the checkpoints of trials that are paused no more, or that better ones have replaced."""

@@ -13,7 +13,8 @@ class Job(BaseModel):
     """One trial to train: where its data lie, what to fit, within which limits, and where to leave the models.
 
     `deadline` is a `time.monotonic()` of this machine, or None. `device` is "cpu", "cuda" or "mps". `memory` are the
-    bytes that the process may hold; `source` are the Model Card's weights.
+    bytes that the process may hold; `source` are the Model Card's weights. `rows_after` are the
+    rows that the model will have to predict once trials have ended, where their cost is not known yet.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +31,7 @@ class Job(BaseModel):
     deadline: float | None = None
     memory: float | None = None
     source: str | None = None
+    rows_after: int = 0
     rule: StopRule
 
 

@@ -80,7 +80,8 @@ class FitData:
     `score(y, prediction, weight)` computes the run's metric. `deadline` is a `time.monotonic()` after which `emit`
     answers False. `memory` are the bytes that the process may hold. In `scratch` a trainer may keep checkpoints: what
     lies there survives a kill, and is gone once the fit is saved. `source` are the Model Card's weights, a path or a
-    hub id. `passages` is what retrieval searches. `tell(text)` says something to the person.
+    hub id. `passages` is what retrieval searches. `rows_after` are the rows that the model will
+    have to predict after the deadline, for which it leaves time. `tell(text)` says something to the person.
     """
 
     x: Inputs
@@ -102,6 +103,7 @@ class FitData:
     memory: float | None = None
     scratch: Path | None = None
     source: str | None = None
+    rows_after: int = 0
     passages: Inputs = None
     tell: Callable[[str], None] = field(default=lambda _: None)
 

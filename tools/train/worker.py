@@ -188,6 +188,7 @@ def fit_data(prepared: Prepared, fold: int, job: Job) -> FitData:
         labels=tuple(str(label) for label in layout.labels),
         memory=job.memory,
         source=job.source,
+        rows_after=job.rows_after,
         passages=open_passages(prepared.folder),
     )
 

@@ -13,15 +13,21 @@ RESERVE = 2.5
 """Evaluations that the time left must still hold when training ends: the last one, and the best step's answers."""
 LEAST_PAUSE = 4.0
 """Under a deadline, training between two evaluations takes at least so many times as long as an evaluation."""
+LARGEST_LATER = 0.25
+"""The most of the time under a deadline that is given up for what is predicted after it."""
 
 
 @dataclass
 class Pace:
-    """Steps planned, the deadline (`time.monotonic()`; None for none), and how far an earlier attempt had come."""
+    """Steps planned, the deadline (`time.monotonic()`; None for none), and how far an earlier attempt had come.
+
+    `later`: predicting what is wanted after the deadline is worth so many evaluations; time is left for it.
+    """
 
     steps: int
     deadline: float | None = None
     before: float = 0.0
+    later: float = 0.0
     began: float = field(default_factory=time.monotonic)
     evaluation_seconds: float = 0.0
     evaluated_at: float = field(default_factory=time.monotonic)
@@ -34,7 +40,10 @@ class Pace:
         """
         share = step / self.steps
         if self.deadline is not None:
-            given = self.deadline - self.began - RESERVE * self.evaluation_seconds
+            given = self.deadline - self.began
+            given -= (
+                min(self.later * self.evaluation_seconds, LARGEST_LATER * given) + RESERVE * self.evaluation_seconds
+            )
             used = (time.monotonic() - self.began) / given if given > 0 else 1.0
             share = max(share, self.before + (1 - self.before) * used)
         return min(1.0, share)

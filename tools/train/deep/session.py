@@ -60,7 +60,8 @@ class Attempt:
         self._stopped = self._told_to_stop = False
         self.accumulation = max(1, math.ceil(how.batch_size / batch))
         per_epoch = max(1, math.ceil(math.ceil(len(network.rows) / batch) / self.accumulation))
-        self.pace = Pace(steps=per_epoch * how.epochs, deadline=data.deadline)
+        later = data.rows_after / max(1, len(data.x_valid))
+        self.pace = Pace(steps=per_epoch * how.epochs, deadline=data.deadline, later=later)
         self._first_step = 0
         self._from: Path | None = None
         self._untold = 0, 0.0

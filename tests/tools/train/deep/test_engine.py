@@ -257,6 +257,20 @@ def test_the_pace_follows_the_steps_without_a_deadline_and_the_clock_with_one() 
     assert [step for step in range(122, 241) if resumed.due(step)] == [step for step in due if step > 121]
 
 
+def test_training_ends_early_enough_for_what_is_predicted_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("automl_gpt.tools.train.deep.pace.time.monotonic", lambda: now[0])
+
+    def seconds_of_training(later: float) -> float:
+        pace = Pace(steps=10**9, deadline=200.0, later=later, began=100.0, evaluated_at=100.0)
+        pace.evaluated(2.0)
+        return next(s for s in range(101) if not now.__setitem__(0, 100.0 + s) and pace.progress(1) >= 1.0)
+
+    assert seconds_of_training(0.0) == 95  # 2.5 evaluations before the deadline
+    assert seconds_of_training(5.0) == 85
+    assert seconds_of_training(1000.0) == 70  # no more than a quarter is given up
+
+
 @pytest.mark.parametrize(("progress", "factor"), [(0.05, 0.5), (0.1, 1.0), (0.55, 0.5), (1.0, 0.0)])
 def test_the_learning_rate_rises_and_falls_in_straight_lines(progress: float, factor: float) -> None:
     assert learning_rate_factor(progress, 0.1) == pytest.approx(factor)
