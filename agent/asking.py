@@ -18,8 +18,8 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.toolbox import TOOLBOX
-from automl_gpt.tools.tune.assignment import eligible
-from automl_gpt.tools.tune.forecast import forecast, is_audit
+from automl_gpt.tools.tune.forecasts.forecast import forecast, is_audit
+from automl_gpt.tools.tune.search.assignment import eligible
 
 LOOKUPS = 24
 """At most this many rounds of inspecting calls before a decision."""

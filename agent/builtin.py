@@ -10,10 +10,10 @@ from collections.abc import Callable
 from automl_gpt.agent.decisions import Decision, Situation, ToolCall
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
-from automl_gpt.tools.tune.assignment import order
-from automl_gpt.tools.tune.forecast import Forecast, verdict
-from automl_gpt.tools.tune.paused import worth_resuming
-from automl_gpt.tools.tune.suggest import Suggestions
+from automl_gpt.tools.tune.forecasts.forecast import Forecast, verdict
+from automl_gpt.tools.tune.forecasts.paused import worth_resuming
+from automl_gpt.tools.tune.search.assignment import order
+from automl_gpt.tools.tune.search.suggest import Suggestions
 
 PATIENCE = 60
 """Trials without progress after which a run ends early, once every assigned model has had a fair share."""

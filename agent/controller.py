@@ -22,10 +22,10 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.journal.state import TRIVIAL, Trial
 from automl_gpt.tools.process.client import Server
-from automl_gpt.tools.tune.assignment import eligible
 from automl_gpt.tools.tune.hurry import in_time
-from automl_gpt.tools.tune.opening import proven
-from automl_gpt.tools.tune.portfolio import learnt
+from automl_gpt.tools.tune.search.assignment import eligible
+from automl_gpt.tools.tune.search.opening import proven
+from automl_gpt.tools.tune.search.portfolio import learnt
 
 OPENING = "opening"
 """By whom the first trials are proposed."""

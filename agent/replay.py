@@ -21,7 +21,7 @@ from automl_gpt.tools.base import Context
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.redact import redact
 from automl_gpt.tools.journal.state import RunState
-from automl_gpt.tools.tune.assignment import eligible
+from automl_gpt.tools.tune.search.assignment import eligible
 
 SHOWN = 160
 """Characters of a difference that are shown of each side."""

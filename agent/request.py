@@ -15,7 +15,7 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.limits import check_limits
 from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
-from automl_gpt.tools.tune.assignment import eligible
+from automl_gpt.tools.tune.search.assignment import eligible
 from automl_gpt.tools.tune.space import legal
 
 OPEN = ("proposed", "predicted")

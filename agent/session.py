@@ -27,7 +27,7 @@ from automl_gpt.tools.journal.live import LiveRun
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.journal.store import Journal, open_journal
 from automl_gpt.tools.process.client import Server
-from automl_gpt.tools.tune.assignment import eligible
+from automl_gpt.tools.tune.search.assignment import eligible
 
 if TYPE_CHECKING:
     from pandas import DataFrame

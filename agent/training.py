@@ -16,10 +16,10 @@ from automl_gpt.tools.process import machine
 from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.pool import TrialPool, delete_checkpoints
-from automl_gpt.tools.tune.assignment import eligible, is_quick
 from automl_gpt.tools.tune.cost import trains_alone
-from automl_gpt.tools.tune.paused import paused
-from automl_gpt.tools.tune.stopping import make_stop_rule
+from automl_gpt.tools.tune.forecasts.paused import paused
+from automl_gpt.tools.tune.forecasts.stopping import make_stop_rule
+from automl_gpt.tools.tune.search.assignment import eligible, is_quick
 
 CELLS_PER_TRIAL = 20_000_000
 """Tables with more cells are trained one trial at a time, with all cores and all memory."""

@@ -28,7 +28,7 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.log import Interval, Metric, Row, TrainingLog
 from automl_gpt.tools.tune.allowed import best_deliverable
-from automl_gpt.tools.tune.paused import paused
+from automl_gpt.tools.tune.forecasts.paused import paused
 from automl_gpt.tools.tune.scale import legal_range
 from automl_gpt.tools.tune.space import encode, repeats
 

@@ -33,7 +33,7 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.log import Row
 from automl_gpt.tools.tune.experience import coordinates
-from automl_gpt.tools.tune.forecast import forecast
+from automl_gpt.tools.tune.forecasts.forecast import forecast
 from benchmarks.curve_logs import CARD, SETS, Curves, _prepared, curve_logs
 
 TRIALS, NEIGHBOURS, TREES = 10, 3, 200

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from automl_gpt.tools.tune.finished_curves import Past, thinned
-from automl_gpt.tools.tune.prefix import Curve
-from automl_gpt.tools.tune.stopping import StopRule
+from automl_gpt.tools.tune.forecasts.finished_curves import Past, thinned
+from automl_gpt.tools.tune.forecasts.prefix import Curve
+from automl_gpt.tools.tune.forecasts.stopping import StopRule
 from benchmarks.curve_logs import EPOCHS, SETS, Curves, curve_logs
 
 ORDERS = 5

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from automl_gpt.tools.tune.metadata import Metadata, OutcomeModel, metadata
+from automl_gpt.tools.tune.forecasts.metadata import Metadata, OutcomeModel, metadata
 
 FOLDS, NEIGHBOURS = 8, 10
 Vector = NDArray[np.float64]

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from automl_gpt.tools.tune.continuation import Forest
-from automl_gpt.tools.tune.prefix import Curve
+from automl_gpt.tools.tune.forecasts.continuation import Forest
+from automl_gpt.tools.tune.forecasts.prefix import Curve
 
 FOLDS, NEIGHBOURS = 8, 10
 SHARE = 1 / 3

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from automl_gpt.tools.tune.continuation import Forest
-from automl_gpt.tools.tune.prefix import Curve
+from automl_gpt.tools.tune.forecasts.continuation import Forest
+from automl_gpt.tools.tune.forecasts.prefix import Curve
 from benchmarks.curve_logs import EPOCHS, SETS, Curves, curve_logs
 
 SHARES = (0.1, 0.2, 0.4)

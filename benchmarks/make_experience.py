@@ -31,9 +31,9 @@ from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.pool import TrialPool
 from automl_gpt.tools.train.protocol import task_of
-from automl_gpt.tools.tune.portfolio import shipped
+from automl_gpt.tools.tune.forecasts.stopping import StopRule
+from automl_gpt.tools.tune.search.portfolio import shipped
 from automl_gpt.tools.tune.space import encode, random_point, repeats
-from automl_gpt.tools.tune.stopping import StopRule
 from benchmarks.experience_sets import Recipe, recipes
 
 ROOT = Path(__file__).parents[1]

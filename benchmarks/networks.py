@@ -71,7 +71,7 @@ def ours(data: str, weights: str, epochs: int, batch: int, learning_rate: float)
     from automl_gpt.tools.train.deep.text import TextTrainer
     from automl_gpt.tools.train.job import Job
     from automl_gpt.tools.train.worker import fit_data
-    from automl_gpt.tools.tune.stopping import StopRule
+    from automl_gpt.tools.tune.forecasts.stopping import StopRule
 
     source = {"train": f"{data}/train.csv", "valid": f"{data}/valid.csv"}
     card = DataCard.model_validate(

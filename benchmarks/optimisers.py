@@ -16,8 +16,8 @@ from automl_gpt.cards.schema import CategoricalRange, DataCard, Hyperparameters,
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
+from automl_gpt.tools.tune.search.suggest import suggest
 from automl_gpt.tools.tune.space import random_point
-from automl_gpt.tools.tune.suggest import suggest
 
 
 class Optimiser(Protocol):

@@ -42,8 +42,8 @@ from automl_gpt.tools.process.client import Server
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.registry import trainer
 from automl_gpt.tools.train.worker import fit_data
+from automl_gpt.tools.tune.forecasts.stopping import StopRule
 from automl_gpt.tools.tune.space import random_point
-from automl_gpt.tools.tune.stopping import StopRule
 from benchmarks import datasets
 from benchmarks.experience_sets import recipes
 from benchmarks.product import revision

@@ -33,8 +33,8 @@ from automl_gpt.tools.data.prepared import open_prepared
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.registry import trainer
 from automl_gpt.tools.train.worker import fit_data
+from automl_gpt.tools.tune.forecasts.stopping import StopRule
 from automl_gpt.tools.tune.space import random_point
-from automl_gpt.tools.tune.stopping import StopRule
 from benchmarks.product import automl_gpt
 
 NETWORK = "resnet_small"

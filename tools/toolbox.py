@@ -12,8 +12,8 @@ from automl_gpt.tools.deliver.tool_export import export
 from automl_gpt.tools.evaluate.compare import compare_logs
 from automl_gpt.tools.evaluate.report import report
 from automl_gpt.tools.tune.experience import similar_runs
-from automl_gpt.tools.tune.forecast import forecast_log
-from automl_gpt.tools.tune.suggest import suggest_hyperparameters
+from automl_gpt.tools.tune.forecasts.forecast import forecast_log
+from automl_gpt.tools.tune.search.suggest import suggest_hyperparameters
 from automl_gpt.tools.tune.trials import show_trials
 
 TOOLS: tuple[Tool[Any], ...] = (

@@ -39,7 +39,7 @@ from automl_gpt.tools.journal.events import Message, SimilarTrial
 from automl_gpt.tools.journal.limits import delivery_limits
 from automl_gpt.tools.journal.redact import redact
 from automl_gpt.tools.journal.state import RunState, Trial
-from automl_gpt.tools.tune.paused import paused
+from automl_gpt.tools.tune.forecasts.paused import paused
 
 __all__ = ["PROMPT_VERSION", "offer", "paragraph", "query", "quoted", "tokens"]
 

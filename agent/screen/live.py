@@ -23,7 +23,7 @@ from automl_gpt.agent.screen.tables import trials_table
 from automl_gpt.agent.screen.text import Glyphs, cut, end_of, number, plain, span
 from automl_gpt.agent.screen.thinking import Thought
 from automl_gpt.tools.journal.state import RunState, Trial
-from automl_gpt.tools.tune.outlook import Outlook, outlook
+from automl_gpt.tools.tune.forecasts.outlook import Outlook, outlook
 
 REFRESHES_PER_SECOND = 8
 SHARE_OF_A_CORE = 0.02

@@ -23,7 +23,7 @@ from automl_gpt.tools.evaluate.metrics import METRICS, fitting
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.limits import limit_words, limited, with_limit
 from automl_gpt.tools.journal.state import RunState
-from automl_gpt.tools.tune.assignment import eligible
+from automl_gpt.tools.tune.search.assignment import eligible
 
 LONGEST_SECONDS = 366 * 86400.0
 LONGEST_WISHES = 600

@@ -27,7 +27,7 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.events import Message
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.toolbox import TOOLBOX
-from automl_gpt.tools.tune.assignment import eligible
+from automl_gpt.tools.tune.search.assignment import eligible
 
 ANSWER_TOKENS = 600
 LONGEST = 4000

@@ -19,7 +19,7 @@ from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.registry import trainer
 from automl_gpt.tools.train.worker import fit_data, save_predictions
-from automl_gpt.tools.tune.stopping import StopRule
+from automl_gpt.tools.tune.forecasts.stopping import StopRule
 from tests.tools.finished_run import SEED, FinishedRun, finish
 
 NAMES = ("Ada", "Bob", "Cleo", "Dora", "Emil", "Finn")

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from automl_gpt.cards.schema import Hyperparameters
 from automl_gpt.tools.log import Status
-from automl_gpt.tools.tune.stopping import StopRule
+from automl_gpt.tools.tune.forecasts.stopping import StopRule
 
 
 class Job(BaseModel):

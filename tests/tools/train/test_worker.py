@@ -11,7 +11,7 @@ from automl_gpt.tools.data.preparation import prepare
 from automl_gpt.tools.process.link import Link
 from automl_gpt.tools.train.job import Job, Outcome
 from automl_gpt.tools.train.worker import train
-from automl_gpt.tools.tune.stopping import StopRule
+from automl_gpt.tools.tune.forecasts.stopping import StopRule
 from tests.tools.finished_examples import review_card
 
 

@@ -11,8 +11,8 @@ from automl_gpt.tools.evaluate.compare import gap
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.log import Row
-from automl_gpt.tools.tune.forecast import forecast
-from automl_gpt.tools.tune.suggest import suggest
+from automl_gpt.tools.tune.forecasts.forecast import forecast
+from automl_gpt.tools.tune.search.suggest import suggest
 
 
 def _card(name: str, seconds: float, space: dict[str, object]) -> ModelCard:

@@ -15,12 +15,12 @@ from automl_gpt.tools.journal.limits import check_limit, check_limits, delivery_
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.tune.allowed import best_deliverable, deliverable
 from automl_gpt.tools.tune.candidates import Space
-from automl_gpt.tools.tune.forecast import forecast, verdict
-from automl_gpt.tools.tune.observed import FAILED, observed
-from automl_gpt.tools.tune.portfolio import learnt
+from automl_gpt.tools.tune.forecasts.forecast import forecast, verdict
+from automl_gpt.tools.tune.forecasts.stopping import make_stop_rule
+from automl_gpt.tools.tune.search.observed import FAILED, observed
+from automl_gpt.tools.tune.search.portfolio import learnt
+from automl_gpt.tools.tune.search.suggest import suggest
 from automl_gpt.tools.tune.space import decode, encode, legal, repeats, value_at
-from automl_gpt.tools.tune.stopping import make_stop_rule
-from automl_gpt.tools.tune.suggest import suggest
 from tests.tools.tune import simulated as sim
 
 RATE = e.Limit(parameter="rate", model="boosting", high=0.02)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from automl_gpt.tools.journal.state import Trial
-from automl_gpt.tools.tune.continuation import FEWEST, Forest
-from automl_gpt.tools.tune.prefix import Curve, curve_of
+from automl_gpt.tools.tune.forecasts.continuation import FEWEST, Forest
+from automl_gpt.tools.tune.forecasts.prefix import Curve, curve_of
 
 Direction = Literal["maximize", "minimize"]
 CHECKPOINTS = (0.1, 0.25, 0.5, 0.75, 1.0)

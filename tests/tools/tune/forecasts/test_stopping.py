@@ -8,9 +8,9 @@ import numpy as np
 
 from automl_gpt.cards.schema import Resources
 from automl_gpt.tools.journal import events as e
-from automl_gpt.tools.tune.finished_curves import Past, thinned
-from automl_gpt.tools.tune.prefix import Curve
-from automl_gpt.tools.tune.stopping import StopRule, make_stop_rule
+from automl_gpt.tools.tune.forecasts.finished_curves import Past, thinned
+from automl_gpt.tools.tune.forecasts.prefix import Curve
+from automl_gpt.tools.tune.forecasts.stopping import StopRule, make_stop_rule
 from tests.tools.tune.simulated import BOOSTING, TREES, TRIVIAL_CARD, add, play, started
 
 RULE = StopRule(direction="maximize", incumbent=(0.90, 0.91, 0.89), trial=2, spread=0.004, margin=0.01, horizon=100)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_gpt.tools.tune.prefix import Curve, Vector, features, power_law_gain
+from automl_gpt.tools.tune.forecasts.prefix import Curve, Vector, features, power_law_gain
 
 TREES, MANY = 32, 500
 """Trees of a forest: three times as many over so many curves."""

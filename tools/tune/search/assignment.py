@@ -10,7 +10,7 @@ from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.train.protocol import task_of
 from automl_gpt.tools.tune.cost import card_seconds, expected_seconds, planned_seconds
 from automl_gpt.tools.tune.hurry import in_time
-from automl_gpt.tools.tune.opening import promise
+from automl_gpt.tools.tune.search.opening import promise
 
 GENERAL_ORDER = ("lightgbm", "xgboost", "extra_trees", "random_forest", "mlp", "linear", "k_nearest_neighbours")
 """On tables boosted trees win most often, then forests (Grinsztajn et al., 2022; McElfresh et al., 2023)."""

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.tune.allowed import best_deliverable
-from automl_gpt.tools.tune.continuation import FEWEST, Forest
-from automl_gpt.tools.tune.curves import extrapolate
-from automl_gpt.tools.tune.finished_curves import as_curves, past_curves, point_of
-from automl_gpt.tools.tune.prefix import Curve, curve_of
-from automl_gpt.tools.tune.stopping import make_stop_rule
+from automl_gpt.tools.tune.forecasts.continuation import FEWEST, Forest
+from automl_gpt.tools.tune.forecasts.curves import extrapolate
+from automl_gpt.tools.tune.forecasts.finished_curves import as_curves, past_curves, point_of
+from automl_gpt.tools.tune.forecasts.prefix import Curve, curve_of
+from automl_gpt.tools.tune.forecasts.stopping import make_stop_rule
 
 MOST = 3
 """Checkpoints of so many trials are kept, those of the best scores."""

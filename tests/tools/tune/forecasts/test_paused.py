@@ -11,8 +11,8 @@ from automl_gpt.cards.errors import ToolError
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.log import Row
-from automl_gpt.tools.tune.paused import MOST, paused, worth_resuming
-from automl_gpt.tools.tune.stopping import make_stop_rule
+from automl_gpt.tools.tune.forecasts.paused import MOST, paused, worth_resuming
+from automl_gpt.tools.tune.forecasts.stopping import make_stop_rule
 from tests.tools.tune.simulated import BOOSTING, TREES, add, started
 
 

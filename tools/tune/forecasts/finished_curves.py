@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.tune.allowed import whole_cards
-from automl_gpt.tools.tune.prefix import Curve, curve_of
+from automl_gpt.tools.tune.forecasts.prefix import Curve, curve_of
 from automl_gpt.tools.tune.space import encode
 
 FEWEST_ROWS = 3

@@ -6,8 +6,8 @@ import numpy as np
 
 from automl_gpt.tools.journal.events import SimilarTrial
 from automl_gpt.tools.tune.candidates import Space
+from automl_gpt.tools.tune.search.transfer import MOST, complementary, past_sets
 from automl_gpt.tools.tune.space import decode, matrix
-from automl_gpt.tools.tune.transfer import MOST, complementary, past_sets
 from tests.tools.tune.simulated import TREES
 
 SPACE = Space(TREES)

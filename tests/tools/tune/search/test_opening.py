@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from automl_gpt.cards.schema import Hyperparameters
 from automl_gpt.tools.journal import events as e
-from automl_gpt.tools.tune.assignment import order
-from automl_gpt.tools.tune.opening import promise, proven, ranks
+from automl_gpt.tools.tune.search.assignment import order
+from automl_gpt.tools.tune.search.opening import promise, proven, ranks
 from tests.tools.tune.simulated import BOOSTING, started
 
 DEFAULT, OTHER = BOOSTING.default(), {**BOOSTING.default(), "rate": 0.07}

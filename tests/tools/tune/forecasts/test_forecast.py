@@ -11,8 +11,8 @@ from automl_gpt.cards.errors import ToolError
 from automl_gpt.tools.base import Context
 from automl_gpt.tools.evaluate.scorecard import scorecard
 from automl_gpt.tools.journal import events as e
-from automl_gpt.tools.tune.curves import extrapolate
-from automl_gpt.tools.tune.forecast import ForecastArguments, forecast, forecast_log, is_audit, verdict
+from automl_gpt.tools.tune.forecasts.curves import extrapolate
+from automl_gpt.tools.tune.forecasts.forecast import ForecastArguments, forecast, forecast_log, is_audit, verdict
 from automl_gpt.tools.tune.scale import legal_range, trivial_value
 from tests.tools.tune.simulated import BOOSTING, TREES, TRIVIAL_CARD, add, play, started
 

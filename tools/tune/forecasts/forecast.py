@@ -12,12 +12,12 @@ from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.base import Context, tool
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Interval, Metric, Row, TrainingLog
-from automl_gpt.tools.tune.belief import Expected, expected_scores
 from automl_gpt.tools.tune.cost import expected_megabytes, expected_seconds, expected_steps
 from automl_gpt.tools.tune.current import current_state
-from automl_gpt.tools.tune.curves import CHECKPOINTS, extrapolate, usual_lead, usual_shape, usual_start
+from automl_gpt.tools.tune.forecasts.belief import Expected, expected_scores
+from automl_gpt.tools.tune.forecasts.curves import CHECKPOINTS, extrapolate, usual_lead, usual_shape, usual_start
+from automl_gpt.tools.tune.forecasts.verdict import is_audit, verdict
 from automl_gpt.tools.tune.scale import baseline_value, legal_range, scored
-from automl_gpt.tools.tune.verdict import is_audit, verdict
 
 __all__ = [
     "Forecast",

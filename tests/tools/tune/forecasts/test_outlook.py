@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from automl_gpt.tools.tune.outlook import best_of_more, outlook
+from automl_gpt.tools.tune.forecasts.outlook import best_of_more, outlook
 from tests.tools.tune.simulated import BOOSTING, play, started
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]

@@ -17,11 +17,11 @@ from pydantic import BaseModel, ConfigDict
 
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.tune.allowed import best_deliverable, whole_cards
-from automl_gpt.tools.tune.continuation import FEWEST, Forest
 from automl_gpt.tools.tune.cost import thread_seconds
-from automl_gpt.tools.tune.curves import extrapolate, running_best
-from automl_gpt.tools.tune.finished_curves import FEWEST_ROWS, Past, as_curves, past_curves, point_of
-from automl_gpt.tools.tune.prefix import curve_of
+from automl_gpt.tools.tune.forecasts.continuation import FEWEST, Forest
+from automl_gpt.tools.tune.forecasts.curves import extrapolate, running_best
+from automl_gpt.tools.tune.forecasts.finished_curves import FEWEST_ROWS, Past, as_curves, past_curves, point_of
+from automl_gpt.tools.tune.forecasts.prefix import curve_of
 
 ROWS = 8
 """No curve is judged by fewer rows than this."""

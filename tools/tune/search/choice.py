@@ -10,8 +10,8 @@ from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.tune.allowed import deliverable
 from automl_gpt.tools.tune.cost import expected_seconds, seconds_left
+from automl_gpt.tools.tune.forecasts.verdict import STRETCH
 from automl_gpt.tools.tune.scale import baseline_value, scale_of, scored
-from automl_gpt.tools.tune.verdict import STRETCH
 
 DIVERSITY = 5
 """At least one in this many trials is for a model that is not in front: an ensemble follows at the end."""

@@ -13,15 +13,15 @@ from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.base import Context, tool
 from automl_gpt.tools.journal.state import TRIVIAL, RunState
 from automl_gpt.tools.tune.candidates import Space
-from automl_gpt.tools.tune.choice import by_cost, choose, standings
 from automl_gpt.tools.tune.cost import log_seconds, seconds_left
 from automl_gpt.tools.tune.current import current_state
 from automl_gpt.tools.tune.hurry import in_time
-from automl_gpt.tools.tune.observed import observed
-from automl_gpt.tools.tune.portfolio import portfolio
-from automl_gpt.tools.tune.sampler import Sampler
+from automl_gpt.tools.tune.search.choice import by_cost, choose, standings
+from automl_gpt.tools.tune.search.observed import observed
+from automl_gpt.tools.tune.search.portfolio import portfolio
+from automl_gpt.tools.tune.search.sampler import Sampler
+from automl_gpt.tools.tune.search.transfer import Transfer, past_sets
 from automl_gpt.tools.tune.space import Vector, decode, encode, matrix, points, random_point, repeats, without_inert
-from automl_gpt.tools.tune.transfer import Transfer, past_sets
 
 DEPTH = (4, 3, 3, 2)
 """How many configurations the best model, the second, and so on begin with: the default, then the portfolio. A model

@@ -12,9 +12,9 @@ from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
 from automl_gpt.tools.tune.allowed import whole_cards
-from automl_gpt.tools.tune.kernels import Columns, columns, points
-from automl_gpt.tools.tune.mixture import Belief, Taught, Trials, believe, taught, untaught
-from automl_gpt.tools.tune.past import PastSet, past_sets, past_shares
+from automl_gpt.tools.tune.forecasts.kernels import Columns, columns, points
+from automl_gpt.tools.tune.forecasts.mixture import Belief, Taught, Trials, believe, taught, untaught
+from automl_gpt.tools.tune.forecasts.past import PastSet, past_sets, past_shares
 from automl_gpt.tools.tune.scale import (
     FINITE,
     Prior,

@@ -8,7 +8,7 @@ from automl_gpt.cards.library import model_cards
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.evaluate.metrics import METRICS
 from automl_gpt.tools.train.deep.card import TEMPLATES
-from automl_gpt.tools.tune.portfolio import FILE, shipped
+from automl_gpt.tools.tune.search.portfolio import FILE, shipped
 
 
 def for_weights() -> dict[str, ModelCard]:

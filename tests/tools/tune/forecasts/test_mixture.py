@@ -10,10 +10,10 @@ import pytest
 
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal import events as e
-from automl_gpt.tools.tune.belief import expected_scores
-from automl_gpt.tools.tune.kernels import columns, points, sample
-from automl_gpt.tools.tune.mixture import Trials, believe, taught, untaught
-from automl_gpt.tools.tune.past import past_sets
+from automl_gpt.tools.tune.forecasts.belief import expected_scores
+from automl_gpt.tools.tune.forecasts.kernels import columns, points, sample
+from automl_gpt.tools.tune.forecasts.mixture import Trials, believe, taught, untaught
+from automl_gpt.tools.tune.forecasts.past import past_sets
 from automl_gpt.tools.tune.scale import warp_of
 from automl_gpt.tools.tune.space import random_point
 from tests.tools.tune.simulated import BOOSTING, TREES, TRIVIAL_CARD, add, started

@@ -12,8 +12,8 @@ from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.tune.candidates import Space
+from automl_gpt.tools.tune.search.transfer import complementary, past_sets
 from automl_gpt.tools.tune.space import decode, matrix, repeats
-from automl_gpt.tools.tune.transfer import complementary, past_sets
 
 FILE = Path(__file__).with_name("portfolio.yaml")
 FROM_EXPERIENCE = 4

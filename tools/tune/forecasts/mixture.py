@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from automl_gpt.tools.tune.kernels import Columns, Kernels, Points, points, sample
+from automl_gpt.tools.tune.forecasts.kernels import Columns, Kernels, Points, points, sample
 from automl_gpt.tools.tune.space import Vector
 
 PRIOR_TRIALS = 4.0

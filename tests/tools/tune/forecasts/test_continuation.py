@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from automl_gpt.tools.tune.continuation import Continuation, Forest
-from automl_gpt.tools.tune.curves import extrapolate
-from automl_gpt.tools.tune.finished_curves import as_curves, thinned
-from automl_gpt.tools.tune.prefix import Curve, curve_of, features, power_law_gain
+from automl_gpt.tools.tune.forecasts.continuation import Continuation, Forest
+from automl_gpt.tools.tune.forecasts.curves import extrapolate
+from automl_gpt.tools.tune.forecasts.finished_curves import as_curves, thinned
+from automl_gpt.tools.tune.forecasts.prefix import Curve, curve_of, features, power_law_gain
 
 STEPS = np.arange(1.0, 51)
 

@@ -8,9 +8,9 @@ from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.base import Context
 from automl_gpt.tools.journal import events as e
-from automl_gpt.tools.tune.portfolio import portfolio
+from automl_gpt.tools.tune.search.portfolio import portfolio
+from automl_gpt.tools.tune.search.suggest import SuggestArguments, suggest, suggest_hyperparameters
 from automl_gpt.tools.tune.space import ENUMERABLE, encode, matrix, points, repeats
-from automl_gpt.tools.tune.suggest import SuggestArguments, suggest, suggest_hyperparameters
 from tests.tools.tune.simulated import BOOSTING, NEIGHBOURS, TREES, TRIVIAL_CARD, add, play, started
 
 ALL = ("baseline", "boosting", "trees")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from automl_gpt.tools.tune.candidates import Space
-from automl_gpt.tools.tune.observed import FAILED, Observed
-from automl_gpt.tools.tune.sampler import Sampler, log_expected_improvement, warped
+from automl_gpt.tools.tune.search.observed import FAILED, Observed
+from automl_gpt.tools.tune.search.sampler import Sampler, log_expected_improvement, warped
 from automl_gpt.tools.tune.space import decode, matrix, repeats
 from tests.tools.tune.simulated import BOOSTING, objective
 from tests.tools.tune.test_candidates import GRID

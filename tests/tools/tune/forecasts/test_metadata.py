@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from automl_gpt.tools.tune.metadata import Metadata, OutcomeModel, metadata
+from automl_gpt.tools.tune.forecasts.metadata import Metadata, OutcomeModel, metadata
 
 
 def made(n: int, seed: int) -> tuple[list[Metadata], list[float], list[str]]:

@@ -1,0 +1,1 @@
+"""Which configuration to train next: openings, a portfolio, model-based search, the choice among models."""
