@@ -98,7 +98,8 @@ class TrainingLog(BaseModel):
 class Gap(BaseModel):
     """Actual against predicted: what one trial's forecast was worth.
 
-    `error` is actual minus predicted of the best validation score (at the last common step for a pruned trial),
+    `error` is actual minus predicted of the best validation score (at the last step, `at_step`, of a
+    trial that was ended amid its first fold),
     `covered` says whether the actual score lay within the 80% interval, `interval_score` is that of Gneiting and
     Raftery (2007, eq. 43) at alpha = 0.2, and `curve_mae` the mean absolute difference of the validation curves at the
     predicted steps that were reached. Seconds are compared as the ratio of actual to predicted.

@@ -107,14 +107,15 @@ def trial_line(state: RunState, trial: Trial) -> dict[str, Any]:
     """Return a row of the table of trials. What the built-in forecast says of a trial is never in it."""
     said, end = trial.prediction, trial.end
     status = "waiting" if trial.status in ("predicted", "proposed") else trial.status
+    halfway = trial.gap if trial.gap and trial.gap.at_step is not None else None
     return {
         "number": trial.number,
         "model": trial.model,
         "short": changed(state, trial.model, trial.hyperparameters, SHORT),
         "changed": changed(state, trial.model, trial.hyperparameters),
         "predicted": f"{score(said.value)} [{score(said.low)}, {score(said.high)}]" if said else "–",
-        "expected": said.value if said else None,
-        "actual": trial.value,
+        "expected": halfway.predicted if halfway else said.value if said else None,
+        "actual": halfway.actual if halfway else trial.value,
         "status": status.replace("_", " "),
         "seconds": end.seconds if end else None,
         "step": max(end.best_steps) if end and end.best_steps else None,

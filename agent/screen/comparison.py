@@ -48,8 +48,12 @@ def _figures(trial: Trial, metric: str, glyphs: Glyphs) -> Table:
     known, gap = trial.prediction, trial.gap
     if known is not None:
         expected = f"{number(known.value, 4, glyphs)} {interval(known.low, known.high, 4, glyphs)}"
-        inside = f" ({'inside' if gap.covered else 'outside'})" if gap else ""
-        table.add_row(metric, expected, number(trial.value, 4, glyphs), (signed(gap.error) if gap else "") + inside)
+        inside = f"{signed(gap.error)} ({'inside' if gap.covered else 'outside'})" if gap else ""
+        cut_at = gap.at_step if gap else None
+        table.add_row(metric, expected, *(("", "") if cut_at is not None else (number(trial.value, 4, glyphs), inside)))
+        if gap is not None and cut_at is not None:
+            there = f"{number(gap.predicted, 4, glyphs)} {interval(gap.low, gap.high, 4, glyphs)}"
+            table.add_row(f"at step {cut_at}", there, number(gap.actual, 4, glyphs), inside)
         for step, value, real in _checkpoints(trial):
             difference = signed(real - value) if real is not None else ""
             table.add_row(f"step {step}", number(value), "" if real is None else number(real), difference, style="dim")

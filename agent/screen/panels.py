@@ -243,7 +243,8 @@ def one_line(trial: Trial, metric: str, glyphs: Glyphs = UNICODE) -> str:
     if trial.value is not None:
         parts.append(f"{metric} {number(trial.value)}")
     if trial.gap is not None:
-        parts.append(f"gap {signed(trial.gap.error)}")
+        where = f" at step {trial.gap.at_step}" if trial.gap.at_step is not None else ""
+        parts.append(f"gap {signed(trial.gap.error)}{where}")
     if trial.end is not None:
         parts += [span(trial.end.seconds), trial.end.status.replace("_", " ")]
         if trial.end.status not in ("finished", "pruned") and trial.end.reason:

@@ -15,7 +15,7 @@ BUDGET = 300.0
 ROWS = 7_500
 
 
-def run_of(modality: str, *predicting: float) -> RunState:
+def run_of(modality: str, *predicting: float, threads: int = 64) -> RunState:
     """A run of five minutes whose trials predict a row in so many seconds; the first is the best one."""
     card = DataCard(name="news", source="news.csv", target="topic")
     events: list[e.Event] = [
@@ -38,6 +38,7 @@ def run_of(modality: str, *predicting: float) -> RunState:
                 folds=(0.9 - number / 100,),
                 complete=True,
                 predict_seconds=seconds,
+                threads=threads,
                 disk_megabytes=1.0,
             ),
         ]
@@ -60,3 +61,11 @@ def test_nothing_is_kept_without_a_limit() -> None:
     state = run_of("text", 1.0)
     state.request = e.Request(budget=e.Budget(seconds=None, trials=5))
     assert reserve(state) == 0.0
+
+
+def test_a_network_that_trained_with_one_thread_predicts_with_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl_gpt.tools.compose.candidates.cores", lambda: 4)
+    state = run_of("text", 0.004, threads=1)
+    alone = reserve(state)
+    state.trials[1].end = state.trials[1].end.model_copy(update={"threads": 4}) if state.trials[1].end else None
+    assert reserve(state) - alone == pytest.approx(0.75 * 0.004 * ROWS / PREDICTING_SHARE)

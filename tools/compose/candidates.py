@@ -12,6 +12,7 @@ from automl_gpt.tools.data.prepared import Prepared
 from automl_gpt.tools.journal.limits import delivery_limits
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
+from automl_gpt.tools.process.machine import cores
 from automl_gpt.tools.train.protocol import ANSWER_TASKS
 from automl_gpt.tools.train.worker import ANSWERS, NUMBERS
 from automl_gpt.tools.tune.allowed import deliverable
@@ -71,24 +72,37 @@ def _varied(state: RunState, ranked: list[Trial]) -> list[Trial]:
 def costs_of(
     state: RunState, run_folder: Path, trials: list[Trial], prepared: Prepared, seconds_left: float | None
 ) -> Costs:
-    """Return what each trial costs at prediction, and the most that the card, the person and the clock allow."""
+    """Return what each trial costs at prediction, and the most that the card, the person and the clock allow.
+
+    Kinds of cost: seconds per row as they were measured, megabytes, seconds per row when the test split is predicted.
+    """
     limits = delivery_limits(state.data_card, state.request)
-    most = [np.inf, np.inf]
+    most = [np.inf, np.inf, np.inf]
     if limits.seconds_per_1000 is not None:
         most[0] = limits.seconds_per_1000 / 1000
     if seconds_left is not None:
-        most[0] = min(most[0], max(seconds_left, 0.0) * PREDICTING_SHARE / max(prepared.layout.rows_test, 1))
         most[1] = max(seconds_left, 0.0) * LOADING_SHARE / SECONDS_PER_MEGABYTE
+        most[2] = max(seconds_left, 0.0) * PREDICTING_SHARE / max(prepared.layout.rows_test, 1)
     if limits.megabytes is not None:
         most[1] = min(most[1], limits.megabytes)
-    each = np.array([trial_costs(t, run_folder) for t in trials], dtype=np.float64)
-    if prepared.layout.modality != "tabular":
+    examples = prepared.layout.modality != "tabular"
+    costs = [trial_costs(t, run_folder) for t in trials]
+    clock = [clock_seconds(t, examples, seconds) for t, (seconds, _) in zip(trials, costs, strict=True)]
+    each = np.column_stack([np.array(costs, dtype=np.float64), clock])
+    if examples:
         return Costs(each, np.minimum(most, DEAREST * each.max(axis=0)))
     return Costs(each, np.array(most))
 
 
+def clock_seconds(trial: Trial, examples: bool, seconds: float | None = None) -> float:
+    """Return the seconds per row that predicting takes at the end: networks use all cores then, whatever they had."""
+    if seconds is None:
+        seconds = (trial.end.predict_seconds or 0.0) if trial.end else 0.0
+    return seconds * min(1.0, trial.end.threads / cores()) if examples and trial.end else seconds
+
+
 def trial_costs(trial: Trial, run_folder: Path) -> tuple[float, float]:
-    """Return the seconds per row of all of a trial's fold models, one thread, and their megabytes."""
+    """Return the seconds per row of all of a trial's fold models, with its threads, and their megabytes."""
     folder = trial_folder(run_folder, trial.number)
     path = folder / "trial.json"
     told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

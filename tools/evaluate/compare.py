@@ -15,6 +15,7 @@ from automl_gpt.tools.journal.events import TrialPredicted
 from automl_gpt.tools.journal.state import Trial
 from automl_gpt.tools.log import Gap, TrainingLog
 from automl_gpt.tools.tune.current import current_state
+from automl_gpt.tools.tune.extrapolate import comes_to
 
 ALPHA = 0.2
 """The share that an 80% interval may miss."""
@@ -29,12 +30,13 @@ def interval_score(low: float, high: float, actual: float) -> float:
 def gap(prediction: TrialPredicted, trial: Trial) -> Gap | None:
     """Compare a trial with its forecast; None where it ended without a score, or the forecast has none.
 
-    A trial that finished a fold is compared by its score; one that was ended before is compared at its last step: the
-    best value so far against the predicted curve there.
+    A trial that finished a fold is compared by the mean of those that it trained to their ends; one that was ended
+    before is compared at its last step: the best value so far against the predicted curve there.
     """
     if trial.end is None or trial.status not in _COMPARABLE:
         return None
-    target = _whole(prediction, trial) if trial.end.folds or trial.status == "finished" else _partial(prediction, trial)
+    trained = len(trial.end.folds) - trial.end.cut > 0 or (trial.status == "finished" and not trial.end.cut)
+    target = _whole(prediction, trial) if trained else _partial(prediction, trial)
     if target is None or not all(map(math.isfinite, target[:4])):
         return None
     predicted, low, high, actual, step = target
@@ -57,7 +59,7 @@ _Target = tuple[float, float, float, float, int | None]
 
 
 def _whole(prediction: TrialPredicted, trial: Trial) -> _Target | None:
-    value, low, high, actual = prediction.value, prediction.low, prediction.high, trial.value
+    value, low, high, actual = prediction.value, prediction.low, prediction.high, comes_to(trial)
     if value is None or low is None or high is None or actual is None:
         return None
     return value, low, high, actual, None

@@ -60,8 +60,6 @@ def _causes(state: RunState, trial: Trial, better: bool) -> Iterator[str]:
     earlier = _earlier(state, trial)
     if trial.end.reason and not better and trial.status != "pruned":
         yield f"it was {trial.end.reason}" if trial.end.reason.startswith("cut short") else trial.end.reason
-    elif trial.status == "pruned":
-        yield "it was ended early"
     base = baseline_value(state)
     if not better and base is not None and trial.value is not None and not trial.metric.better(trial.value, base):
         yield "it learned nothing: no better than the baseline"

@@ -27,26 +27,28 @@ _NEAR = 0.1
 def scorecard(state: RunState) -> Scorecard:
     """Score the pre-training forecasts of all trials with a gap, audits included.
 
-    The trivial baseline is left out: its score is computed, not predicted, and would flatter. `mae` is over all the
-    others; the plain guess has an error from the second on, and the verdict compares both on those alone.
+    The trivial baseline is left out: its score is computed, not predicted, and would flatter. `mae` and `coverage` are
+    over all the others; of trials that were ended amid their first fold, at the step that they had reached. Ranks, and
+    the plain guess, which knows no steps, are over the rest; the verdict compares both on those from the second on.
     """
     gaps = [t.gap for t in state.ordered() if t.gap is not None and t.model != TRIVIAL and _sound(t.gap)]
     if not gaps:
         return Scorecard(trials=0)
-    errors = [abs(g.error) for g in gaps]
-    actual = [g.actual for g in gaps]
+    errors, whole = [abs(g.error) for g in gaps], [g for g in gaps if g.at_step is None]
+    actual = [g.actual for g in whole]
     plain = [abs(a - float(np.mean(actual[:i]))) for i, a in enumerate(actual) if i]
     coverage = sum(g.covered for g in gaps) / len(gaps)
     baseline = float(np.mean(plain)) if plain else None
     shadows = _shadows(state)
-    words = [_verdict(float(np.mean(errors[1:])), baseline, coverage)] if len(gaps) >= ENOUGH and baseline else []
+    of_these = float(np.mean([abs(g.error) for g in whole[1:]])) if plain else 0.0
+    words = [_verdict(of_these, baseline, coverage)] if len(whole) >= ENOUGH and baseline else []
     words += [_comparison(shadows)] if len(shadows) >= ENOUGH_TO_COMPARE else []
     return Scorecard(
         trials=len(gaps),
         mae=float(np.mean(errors)),
         coverage=coverage,
         interval_score=float(np.mean([g.interval_score for g in gaps])),
-        rank_correlation=_rank_correlation([g.predicted for g in gaps], actual),
+        rank_correlation=_rank_correlation([g.predicted for g in whole], actual),
         baseline_mae=baseline,
         verdict=" ".join(words),
         shadow_trials=len(shadows),
@@ -73,6 +75,8 @@ def _shadows(state: RunState) -> list[_Shadow]:
     for trial in state.ordered():
         gap, said = trial.gap, trial.shadow
         if trial.model == TRIVIAL or gap is None or said is None or said.value is None or not _sound(gap):
+            continue
+        if gap.at_step is not None:
             continue
         low, high = said.low, said.high
         covered = low is not None and high is not None and low <= gap.actual <= high

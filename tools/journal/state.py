@@ -76,6 +76,11 @@ class Trial:
         return self.end is not None and self.end.complete
 
     @property
+    def whole(self) -> bool:
+        """Whether all folds were trained to their ends, so that its score is what its configuration comes to."""
+        return self.end is not None and self.end.complete and not self.end.cut
+
+    @property
     def log(self) -> TrainingLog:
         """Its actual log so far."""
         return TrainingLog(

@@ -121,11 +121,13 @@ class TrialPool:
             seconds=outcome.seconds,
             megabytes=outcome.megabytes,
             predict_seconds=outcome.predict_seconds,
+            threads=running.job.threads,
             disk_megabytes=outcome.disk_megabytes,
             reason=outcome.reason,
             artifact=f"{out.parent.name}/{out.name}",
             at_seconds=self._clock(),
             paused=outcome.paused,
+            cut=outcome.cut,
         )
         return [*events, end]
 

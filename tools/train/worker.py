@@ -44,6 +44,7 @@ class Progress:
     values: list[float] = field(default_factory=list)
     status: Status = "finished"
     reason: str = ""
+    cut: bool = False
     predict_seconds: list[float] = field(default_factory=list)
 
     def end(self, status: Status, reason: str) -> None:
@@ -109,7 +110,7 @@ def _fit_fold(job: Job, prepared: Prepared, fold: int, progress: Progress, link:
         scratch=_scratch(Path(job.out), fold),
         tell=_teller(link),
     )
-    progress.steps, progress.values = [], []
+    progress.steps, progress.values, progress.cut = [], [], False
     model = trainer(job.trainer).fit(data, job.hyperparameters, _emitter(job, fold, progress, deadline, link))
     began = time.perf_counter()
     prediction = model.predict(data.x_valid)
@@ -154,12 +155,14 @@ def _emitter(job: Job, fold: int, progress: Progress, deadline: float | None, li
         at = round(progress.logged - progress.began if seconds is None else seconds, 4)
         link.send({"kind": "row", "step": step, "metrics": metrics, "seconds": at, "fold": fold})
         if link.stop_asked.is_set():
+            progress.cut = True
             return False
         if deadline is not None and time.monotonic() >= deadline:
             progress.reason = progress.reason or "cut short by the time budget"
             return False
         if why := job.rule.after_row(fold, progress.steps, progress.values):
             progress.end("pruned", why)
+            progress.cut = True
             return False
         return True
 
@@ -240,6 +243,7 @@ def _outcome(progress: Progress, complete: bool, out: Path, paused: bool) -> Out
         disk_megabytes=sum(f.stat().st_size for f in out.glob("fold_*/**/*") if f.is_file()) / 1e6,
         reason=progress.reason if None not in folds else "the validation score is not a number: the model diverged",
         paused=paused,
+        cut=progress.cut,
     )
 
 

@@ -73,7 +73,7 @@ def thread_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperparam
 def expected_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperparameters) -> float:
     """Return the expected seconds of a trial: the card's, times what trials of this run took more or less."""
     base = planned_seconds(state, card, hyperparameters)
-    ended = [t for t in _measured(state) if t.complete]
+    ended = [t for t in _measured(state) if t.whole]
 
     def ratio(trial: Trial) -> float:
         took = trial.end.seconds if trial.end else 0.0
@@ -89,7 +89,7 @@ def log_seconds(state: RunState, card: ModelCard) -> Callable[[Vector], Vector]:
 
     It is made once and asked for many configurations: the plan, corrected by a Gaussian process of this model's trials.
     """
-    space, ended = Space(card), [t for t in _measured(state) if t.model == card.name and t.complete]
+    space, ended = Space(card), [t for t in _measured(state) if t.model == card.name and t.whole]
 
     def planned(configurations: Sequence[Hyperparameters]) -> Vector:
         return np.log([planned_seconds(state, card, c) for c in configurations])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
+from automl_gpt.tools.tune.extrapolate import comes_to
 
 FINITE = 1e300
 _UNBOUNDED_BELOW = {"r2"}
@@ -150,7 +151,7 @@ class Scale:
 
 def scale_of(state: RunState) -> Scale:
     """Return the scale of a run's scores so far; before any trial that of the prior."""
-    values = [t.value or 0.0 for t in scored(state)]
+    values = [comes_to(t) or 0.0 for t in scored(state)]
     guess, metric, base = prior(state), state.need_metric(), baseline_value(state)
     if not values:
         return Scale(guess.value, guess.half / 1.28, metric.sign, guess.half)

@@ -34,7 +34,11 @@ def predicted(number: int = 1, value: float = 0.8, half: float = 0.05, metric: s
 
 
 def ended(
-    values: list[float], status: str = "finished", value: float | None = None, folds: tuple[float, ...] = ()
+    values: list[float],
+    status: str = "finished",
+    value: float | None = None,
+    folds: tuple[float, ...] = (),
+    cut: bool = False,
 ) -> RunState:
     state = started()
     state.apply(
@@ -45,7 +49,15 @@ def ended(
     rows = [Row(step=10 * (i + 1), metrics={"valid": v}) for i, v in enumerate(values)]
     state.apply(e.RowsLogged(trial=1, rows=tuple(rows)))
     state.apply(
-        e.TrialFinished(trial=1, status=status, value=value, folds=folds, complete=status == "finished", seconds=20.0)
+        e.TrialFinished(
+            trial=1,
+            status=status,
+            value=value,
+            folds=folds,
+            complete=status == "finished",
+            seconds=20.0,
+            cut=cut,
+        )
     )
     return state
 
@@ -73,6 +85,16 @@ def test_a_pruned_trial_is_compared_at_its_last_step():
     assert found.predicted == pytest.approx(0.65) and found.actual == 0.55
     assert (found.low, found.high) == pytest.approx((0.60, 0.70)) and not found.covered
     assert found.seconds_ratio == pytest.approx(20 / 3)
+
+
+def test_a_trial_that_was_cut_in_its_first_fold_is_no_failed_forecast_of_its_end():
+    found = of(ended([0.6, 0.62, 0.64], status="pruned", value=0.64, folds=(0.64,), cut=True))
+    assert found.at_step == 30 and found.actual == 0.64 and found.covered
+
+
+def test_a_trial_that_was_cut_in_a_later_fold_is_compared_by_those_before():
+    found = of(ended([0.6, 0.62], status="pruned", value=0.7, folds=(0.78, 0.62), cut=True))
+    assert found.at_step is None and found.actual == 0.78 and found.covered
 
 
 def test_a_trial_pruned_between_folds_is_compared_by_its_folds():
@@ -139,6 +161,16 @@ def test_worse_is_said_plainly():
     card = scorecard(with_gaps([(0.5 + 0.1 * (i % 2), 0.9) for i in range(12)]))
     assert "worse than the plain guess" in card.verdict and "covered 0%" in card.verdict
     assert card.rank_correlation is None
+
+
+def test_trials_that_were_cut_count_in_errors_and_coverage_alone():
+    state = with_gaps([(0.8, 0.81), (0.7, 0.72), (0.75, 0.74)])
+    trial = state.trials[3]
+    trial.gap = trial.gap.model_copy(update={"at_step": 5, "predicted": 0.6, "actual": 0.5, "error": -0.1})
+    found = scorecard(state)
+    assert found.trials == 3 and found.mae == pytest.approx((0.01 + 0.02 + 0.1) / 3)
+    assert found.baseline_mae == pytest.approx(0.09)  # of the second trial alone
+    assert found.rank_correlation is None
 
 
 def test_the_trivial_baseline_does_not_flatter_and_an_empty_run_has_no_figures():

@@ -42,11 +42,13 @@ def carried_out(folder: Path, out: str, rule: StopRule) -> tuple[Outcome, Writte
 def test_a_network_that_cannot_win_is_paused_and_goes_on_to_the_same_end(tmp_path: Path) -> None:
     prepare(review_card(tmp_path), None, tmp_path / "data")
     whole, at_once = carried_out(tmp_path, "whole", StopRule())
-    assert whole.status == "finished" and not whole.paused and not list(tmp_path.glob("whole/scratch_*"))
+    assert (
+        whole.status == "finished" and not whole.paused and not whole.cut and not list(tmp_path.glob("whole/scratch_*"))
+    )
 
     hopeless = StopRule(incumbent=(9.0,), trial=1, horizon=10)
     ended, first = carried_out(tmp_path, "paused", hopeless)
-    assert ended.status == "pruned" and ended.paused and ended.complete
+    assert ended.status == "pruned" and ended.paused and ended.complete and ended.cut
     assert list(tmp_path.glob("paused/scratch_0/checkpoint-*")) and len(first.scores()) < len(at_once.scores())
     assert 0 < ended.disk_megabytes < 2 * whole.disk_megabytes  # the checkpoint is not part of the model
 

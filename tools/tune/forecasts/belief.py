@@ -12,6 +12,7 @@ from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
 from automl_gpt.tools.tune.allowed import whole_cards
+from automl_gpt.tools.tune.extrapolate import comes_to
 from automl_gpt.tools.tune.forecasts.kernels import Columns, columns, points
 from automl_gpt.tools.tune.forecasts.mixture import Belief, Taught, Trials, believe, taught, untaught
 from automl_gpt.tools.tune.forecasts.past import PastSet, past_sets, past_shares
@@ -58,7 +59,7 @@ def expected_scores(state: RunState, card: ModelCard, configurations: Sequence[H
     if not own:
         return [_before_any(state, card, past, c) for c in configurations]
     scale = scale_of(state)
-    units = np.array([scale.to_unit(t.value or 0.0) for t in own])
+    units = np.array([scale.to_unit(comes_to(t) or 0.0) for t in own])
     warp, layout = warp_of(units), columns(list({**whole_cards(state), card.name: card}.values()))
     trials = _trials(layout, card, own, warp.to(units))
     teacher = _teacher(state, layout, card, past) or untaught(layout, len(own))
@@ -110,7 +111,7 @@ def _own(state: RunState, card: ModelCard) -> list[Trial]:
 def _trials(layout: Columns, card: ModelCard, own: Sequence[Trial], y: Vector) -> Trials:
     """Return the run's trials, and the untried default of a model that was tried elsewhere."""
     given = [(t.model, t.hyperparameters) for t in own]
-    noise = [0.0 if t.complete else _CUT_SHORT for t in own]
+    noise = [0.0 if t.whole else _CUT_SHORT for t in own]
     tried = matrix(card, [h for m, h in given if m == card.name])
     if len(tried) >= _FEW and not repeats(card, encode(card, card.default()), tried):
         given, noise, y = [*given, (card.name, card.default())], [*noise, _DEFAULT_NOISE], np.append(y, _DEFAULT)

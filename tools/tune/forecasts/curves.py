@@ -1,40 +1,20 @@
-"""Learning curves: their usual shape, and how far a running one can still get."""
+"""Learning curves: their usual shape, and how far a running one can still get, by finished ones where there are any."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from automl_gpt.tools.journal.state import Trial
+from automl_gpt.tools.tune.extrapolate import Direction, Reach, power_laws, running_best
 from automl_gpt.tools.tune.forecasts.continuation import FEWEST, Forest
 from automl_gpt.tools.tune.forecasts.prefix import Curve, curve_of
 
-Direction = Literal["maximize", "minimize"]
 CHECKPOINTS = (0.1, 0.25, 0.5, 0.75, 1.0)
 """Where along a predicted log its rows stand, as shares of its steps."""
-_POWERS = (0.25, 0.5, 1.0, 2.0)
-
-
-class Reach(BaseModel):
-    """The best value that a curve is expected to reach, with an 80% interval, in the metric's own unit."""
-
-    model_config = ConfigDict(frozen=True)
-    mean: float
-    low: float
-    high: float
-
-
-def running_best(values: Sequence[float], direction: Direction) -> NDArray[np.float64]:
-    """Return the best value up to each row; NaN and infinities count for nothing, leading ones are left out."""
-    sign = 1 if direction == "maximize" else -1
-    signed = np.array([sign * v if math.isfinite(v) and abs(v) < 1e300 else -math.inf for v in values], dtype=float)
-    best = np.maximum.accumulate(signed) if len(signed) else signed
-    return sign * best
 
 
 def extrapolate(
@@ -48,47 +28,14 @@ def extrapolate(
     """Predict the best value that a running curve reaches by step `horizon`; None where no row has a finite value.
 
     With three finished curves (`past`, in which more is better) and more, by a forest over them; `point` are then the
-    coordinates of the running one's configuration. Else it averages power laws c - a t^-b (fitted to the second half by
-    least squares for a few b) and the last slope. The interval spans them, the noise of the rows, and more the farther
-    the horizon and the fewer the rows.
+    coordinates of the running one's configuration. Else by power laws.
     """
     curve = curve_of(steps, [v if direction == "maximize" else -v for v in values], horizon, point)
     if curve is not None and len(past) >= FEWEST:
         said = Forest(past, float(curve.steps[-1]) / curve.horizon).predict(curve).best
         mean, low, high = said if direction == "maximize" else (-said[0], -said[2], -said[1])
         return Reach(mean=mean, low=low, high=high)
-    best = running_best(values, direction)
-    usable = np.isfinite(best)
-    t, y = np.asarray(steps, dtype=float)[usable], best[usable]
-    if not len(y):
-        return None
-    sign = 1 if direction == "maximize" else -1
-    now = float(y[-1])
-    if len(y) < 3:
-        spread = max(abs(float(y[-1] - y[0])), 0.2 * abs(now), 1e-6)
-        return Reach(mean=now, low=now - spread, high=now + spread)
-    gains = np.maximum(sign * (_ends(t, y, float(max(horizon, t[-1]))) - now), 0.0)
-    far = math.log2(max(horizon, t[-1]) / max(t[-1], 1.0)) if t[-1] < horizon else 0.0
-    noise = float(np.abs(np.diff(y[len(y) // 2 :])).mean()) if len(y) > 3 else abs(float(y[-1] - y[0]))
-    gain, more = float(gains.mean()), float(gains.max() - gains.mean())
-    up = gain + 1.28 * (more + noise) * (1 + 4 / len(y)) + 0.02 * far * abs(float(y[-1] - y[0]))
-    ends = sorted((now, now + sign * up))
-    return Reach(mean=now + sign * gain, low=ends[0], high=ends[1])
-
-
-def _ends(t: NDArray[np.float64], y: NDArray[np.float64], horizon: float) -> NDArray[np.float64]:
-    half = slice(max(0, min(len(t) // 2, len(t) - 3)), None)
-    at, to = t[half] - t[0] + 1, y[half]
-    end = horizon - t[0] + 1
-    found: list[float] = []
-    for power in _POWERS:
-        x = at**-power
-        spread = float(((x - x.mean()) ** 2).sum())
-        slope = float(((x - x.mean()) * (to - to.mean())).sum()) / spread if spread > 0 else 0.0
-        found.append(float(to[-1] + slope * (end**-power - x[-1])))
-    slope = float(to[-1] - to[0]) / max(float(at[-1] - at[0]), 1.0)
-    found.append(float(to[-1] + slope * min(end - at[-1], 2 * (at[-1] - at[0]))))
-    return np.array(found)
+    return power_laws(steps, values, direction, horizon)
 
 
 def relative_shape(trial: Trial) -> NDArray[np.float64] | None:

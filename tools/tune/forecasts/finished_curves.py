@@ -32,7 +32,7 @@ class Past(BaseModel):
 
 def past_curves(state: RunState, model: str) -> tuple[Past, ...]:
     """Return the latest complete curves of a model, at most 40, those of their first folds."""
-    done = [t for t in state.done() if t.complete and t.model == model]
+    done = [t for t in state.done() if t.whole and t.model == model]
     found: list[Past] = []
     for trial in done[-MOST_PAST:]:
         curve = curve_of(*trial.log.curve("valid", 0))

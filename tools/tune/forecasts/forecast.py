@@ -71,7 +71,7 @@ def forecast(
 
 def _log(state: RunState, card: ModelCard, score: Expected, steps: int, seconds: float) -> TrainingLog:
     metric = state.need_metric()
-    trials = [t for t in scored(state) if t.complete and t.model == card.name]
+    trials = [t for t in scored(state) if t.whole and t.model == card.name]
     shape, spread = usual_shape(trials)
     start, lead = _start(state, trials, score.value), usual_lead(trials)
     at = sorted({max(1, round(c * steps)): i for i, c in enumerate(CHECKPOINTS)}.items())

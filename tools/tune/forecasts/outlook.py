@@ -35,7 +35,7 @@ class Outlook:
 
 def outlook(state: RunState, seconds_left: float | None) -> Outlook | None:
     """Return what the run is expected to end with; None before three scores, or without a limit of time or trials."""
-    trials = [t for t in scored(state) if t.complete and deliverable(state, t)]
+    trials = [t for t in scored(state) if t.whole and deliverable(state, t)]
     left = _trials_left(state, seconds_left)
     if len(trials) < LEAST_TRIALS or left is None:
         return None

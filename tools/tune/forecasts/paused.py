@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.tune.allowed import best_deliverable
+from automl_gpt.tools.tune.extrapolate import power_laws
 from automl_gpt.tools.tune.forecasts.continuation import FEWEST, Forest
-from automl_gpt.tools.tune.forecasts.curves import extrapolate
 from automl_gpt.tools.tune.forecasts.finished_curves import as_curves, past_curves, point_of
 from automl_gpt.tools.tune.forecasts.prefix import Curve, curve_of
 from automl_gpt.tools.tune.forecasts.stopping import make_stop_rule
@@ -66,7 +66,7 @@ def _chance(state: RunState, trial: Trial, curve: Curve, aim: float) -> float:
     finished = as_curves(past_curves(state, trial.model), trial.metric.direction, curve.horizon)
     if len(finished) >= FEWEST:
         return Forest(finished, float(curve.steps[-1]) / curve.horizon).predict(curve).chance(aim)
-    reach = extrapolate([int(s) for s in curve.steps], curve.values.tolist(), "maximize", math.ceil(curve.horizon))
+    reach = power_laws([int(s) for s in curve.steps], curve.values.tolist(), "maximize", math.ceil(curve.horizon))
     if reach is None:
         return 0.0
     spread = max((reach.high - reach.mean) / 1.28, 1e-12 * max(1.0, abs(reach.mean)))

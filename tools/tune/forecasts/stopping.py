@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.tune.allowed import best_deliverable, whole_cards
 from automl_gpt.tools.tune.cost import thread_seconds
+from automl_gpt.tools.tune.extrapolate import power_laws, running_best
 from automl_gpt.tools.tune.forecasts.continuation import FEWEST, Forest
-from automl_gpt.tools.tune.forecasts.curves import extrapolate, running_best
 from automl_gpt.tools.tune.forecasts.finished_curves import FEWEST_ROWS, Past, as_curves, past_curves, point_of
 from automl_gpt.tools.tune.forecasts.prefix import curve_of
 
@@ -98,7 +98,7 @@ class StopRule(BaseModel):
         rate = sign * float(best[-1] - best[half]) / max(last - float(steps[half]), 1.0)
         left = max(self.horizon - last, 0.0)
         reachable = sign * float(best[-1]) + _GENEROUS * rate * left
-        reach = extrapolate(steps, values, self.direction, max(self.horizon, int(last)))
+        reach = power_laws(steps, values, self.direction, max(self.horizon, int(last)))
         if reach is not None:
             reachable = max(reachable, sign * reach.low, sign * reach.high)
         wanted = sign * self.incumbent[fold] - self._allowed(1)

@@ -11,6 +11,7 @@ import numpy as np
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.tune.allowed import deliverable
+from automl_gpt.tools.tune.extrapolate import comes_to
 from automl_gpt.tools.tune.scale import FINITE
 from automl_gpt.tools.tune.space import Vector, legal, matrix
 
@@ -49,7 +50,7 @@ def observed(state: RunState, card: ModelCard, trials: Sequence[Trial]) -> tuple
     inside = [t for t in trials if legal(card, t.hyperparameters) and t.status != "withdrawn"]
     ended = [t for t in inside if t.status not in ("proposed", "predicted", "running")]
     values = [_worth(t, state) for t in ended]
-    unsure = [0.0 if t.complete or v <= FAILED else UNSURE for t, v in zip(ended, values, strict=True)]
+    unsure = [0.0 if t.whole or v <= FAILED else UNSURE for t, v in zip(ended, values, strict=True)]
     seen = Observed(matrix(card, [t.hyperparameters for t in ended]), np.array(values), np.array(unsure))
     waiting = [t for t in inside if t.status in ("proposed", "predicted", "running")]
     return seen, matrix(card, [t.hyperparameters for t in waiting])
@@ -62,7 +63,7 @@ def _worth(trial: Trial, state: RunState) -> float:
     whose model is too large or too slow to be delivered counts as failed, so that the search leaves its like alone.
     """
     said = trial.shadow or trial.prediction
-    value = said.value if trial.status == "skipped" and said else trial.value
+    value = said.value if trial.status == "skipped" and said else comes_to(trial)
     if value is None or not math.isfinite(value) or not deliverable(state, trial):
         return FAILED
     return state.need_metric().sign * min(max(value, -FINITE), FINITE)
