@@ -24,7 +24,7 @@ from rich.table import Table
 
 from automl_gpt.tools.tune.forecasts.finished_curves import Past, thinned
 from automl_gpt.tools.tune.forecasts.prefix import Curve
-from automl_gpt.tools.tune.forecasts.stopping import StopRule
+from automl_gpt.tools.tune.forecasts.stopping import RUNGS, StopRule
 from benchmarks.curve_logs import EPOCHS, SETS, Curves, curve_logs
 
 ORDERS = 5
@@ -45,14 +45,18 @@ class Ours:
         self._logs, self._others = logs, tuple(others)
         self._past = [as_past(logs, i, "") for i in range(len(logs.values))]
         self.finished: list[int] = []
+        self._cut: list[Past] = []
         self._rule: tuple[int, int, StopRule] | None = None
 
     def stops(self, trial: int, epochs: int) -> bool:
         """Ask the rule, which sees the rows so far."""
-        return self._made(trial).after_row(0, STEPS[:epochs], self._logs.values[trial, :epochs].tolist()) is not None
+        stopped = self._made(trial).after_row(0, STEPS[:epochs], self._logs.values[trial, :epochs].tolist()) is not None
+        if stopped:
+            self._cut.append(as_past(self._logs, trial, "", epochs))
+        return stopped
 
     def _made(self, trial: int) -> StopRule:
-        key = trial, len(self.finished)
+        key = trial, len(self.finished) + len(self._cut)
         if self._rule is None or self._rule[:2] != key:
             values = self._logs.values
             best = max(self.finished, key=lambda i: values[i].max(), default=None)
@@ -62,15 +66,20 @@ class Ours:
                 trial=best,
                 horizon=EPOCHS,
                 past=(*self._others, *(self._past[i] for i in self.finished)),
+                cut=tuple(self._cut),
+                rungs=RUNGS,
+                planned=EPOCHS,
                 point=self._past[trial].point,
             )
             self._rule = *key, rule
         return self._rule[2]
 
 
-def as_past(logs: Curves, i: int, data: str) -> Past:
-    """Return a log as a rule carries it."""
-    return thinned(Curve(np.array(STEPS, float), logs.values[i], EPOCHS, logs.points[i], data), logs.points[i].tolist())
+def as_past(logs: Curves, i: int, data: str, epochs: int = EPOCHS) -> Past:
+    """Return the first epochs of a log as a rule carries it."""
+    steps, values = np.array(STEPS[:epochs], float), logs.values[i, :epochs]
+    past = thinned(Curve(steps, values, epochs, logs.points[i], data), logs.points[i].tolist())
+    return past.model_copy(update={"end": float(EPOCHS)})
 
 
 class Median:

@@ -18,6 +18,7 @@ from automl_gpt.agent.screen.text import ASCII, UNICODE, cut, interval, number, 
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.journal.summary import Forecast, RunSummary
+from automl_gpt.tools.log import Row
 
 RECORDED: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("recorded_run.py")))
 recorded, HOSTILE = RECORDED["recorded"], RECORDED["HOSTILE"]
@@ -208,7 +209,7 @@ def test_a_running_trial_of_several_folds_shows_the_fold_that_runs_now(finished:
     state = RunState("x", finished.started, finished.request, metric=finished.metric)
     state.apply(e.TrialProposed(trial=1, model="mlp", hyperparameters={}, reason="", by="builtin", seed=0))
     state.apply(e.TrialStarted(trial=1, worker=0, at_seconds=0))
-    rows = [e.Row(step=step, fold=fold, metrics={"valid": fold + 0.1}) for fold in (0, 1) for step in (1, 2)]
+    rows = [Row(step=step, fold=fold, metrics={"valid": fold + 0.1}) for fold in (0, 1) for step in (1, 2)]
     state.apply(e.RowsLogged(trial=1, rows=tuple(rows)))
     assert curves_of(state.trials[1]).actual == [(1.0, 1.1), (2.0, 1.1)]
 

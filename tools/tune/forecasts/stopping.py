@@ -20,7 +20,16 @@ from automl_gpt.tools.tune.allowed import best_deliverable, whole_cards
 from automl_gpt.tools.tune.cost import thread_seconds
 from automl_gpt.tools.tune.extrapolate import power_laws, running_best
 from automl_gpt.tools.tune.forecasts.continuation import FEWEST, Forest
-from automl_gpt.tools.tune.forecasts.finished_curves import FEWEST_ROWS, Past, as_curves, past_curves, point_of
+from automl_gpt.tools.tune.forecasts.finished_curves import (
+    FEWEST_ROWS,
+    Past,
+    as_curves,
+    cut_curves,
+    past_curves,
+    planned_end,
+    point_of,
+    standing,
+)
 from automl_gpt.tools.tune.forecasts.prefix import curve_of
 
 ROWS = 8
@@ -31,6 +40,9 @@ CHECKS = (0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65)
 """Shares of the horizon at which a curve is set against finished ones."""
 CHANCE = 0.25
 """A curve goes on as long as it beats what is wanted, which is less than the best so far, with this probability."""
+RUNGS, BEST = (0.08, 0.16, 0.32), 3
+"""Shares of a training at which only the best third of all that came there goes on: asynchronous successive halving in
+the form that stops (Li et al. 2020)."""
 DEAR_SECONDS = 10.0
 """A trial that is planned to take less is judged by its slope alone: forests take some 0.1 s at each checkpoint."""
 _GENEROUS = 1.5
@@ -45,7 +57,8 @@ class StopRule(BaseModel):
     `incumbent` are the best trial's scores by fold. `spread` is the usual standard deviation, between folds, of the
     difference of two trials. `margin` is how far behind a trial may fall and still be kept: it may help an ensemble.
     `horizon` is the last step that a curve may reach; None: curves are not judged. `patience` multiplies what being
-    behind after the first fold may cost. `past` are finished curves of the model, `point` the trial's own coordinates.
+    behind after the first fold may cost. `past` are finished curves of the model, `cut` such as were ended early;
+    `point` are the trial's own coordinates. With `rungs`, shares of the `planned` steps, curves are compared there.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
@@ -57,25 +70,40 @@ class StopRule(BaseModel):
     horizon: int | None = None
     patience: float = 1.0
     past: tuple[Past, ...] = ()
+    cut: tuple[Past, ...] = ()
+    rungs: tuple[float, ...] = ()
+    planned: float = 0.0
     point: tuple[float, ...] = ()
 
     def after_row(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
         """Return why the fold's curve cannot beat the incumbent's score of that fold any more; None to go on.
 
-        `steps` and `values` are the fold's rows so far. With three finished curves of the model and more, a forest over
-        them has to give a chance of less than one in four, at one of a few checkpoints. With fewer it asks for eight
-        rows, for 15% of the horizon, and for a gap that neither the extrapolated curve nor the latest half's gain, kept
-        up to the horizon, would close.
+        `steps` and `values` are the fold's rows so far. With rungs, and a finished curve of the model, it has to be
+        among the best third at each of them. Else, with three such curves and more, a forest over them has to give a
+        chance of one in four, at one of a few checkpoints. Else it asks for eight rows, for 15% of the horizon, and for
+        a gap that neither the extrapolated curve nor the latest half's gain, kept up to the horizon, would close.
         """
         if self.horizon is None or fold >= len(self.incumbent) or not len(values):
             return None
+        if self.rungs and self.planned and self.past:
+            return self._by_rung(fold, steps, values)
         if len(self.past) >= FEWEST:
             return self._by_past(fold, steps, values)
         return self._by_slope(fold, steps, values) if len(values) >= ROWS else None
 
+    def _by_rung(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
+        share = _crossed(steps, self.planned, self.rungs)
+        if share is None:
+            return None
+        best = self._sign * float(running_best(values, self.direction)[-1])
+        better, came = standing(best + self.margin * self.patience, share, (*self.past, *self.cut), self._sign)
+        if better < max(1, (came + 1) // BEST):
+            return None
+        return f"fold {fold + 1}, step {steps[-1]}: {better} of {came} trials of the model were better by then"
+
     def _by_past(self, fold: int, steps: Sequence[int], values: Sequence[float]) -> str | None:
         horizon = float(self.horizon or 1)
-        share = _crossed(steps, horizon)
+        share = _crossed(steps, horizon, CHECKS)
         curve = curve_of(steps, [self._sign * v for v in values], horizon, self.point)
         if share is None or curve is None or len(curve.values) < FEWEST_ROWS:
             return None
@@ -140,10 +168,10 @@ class StopRule(BaseModel):
         return self.patience * (2.0 + 1.0 / n)
 
 
-def _crossed(steps: Sequence[int], horizon: float) -> float | None:
-    """Return the last checkpoint that the latest row is the first one to reach; None where there is none."""
+def _crossed(steps: Sequence[int], horizon: float, shares: Sequence[float]) -> float | None:
+    """Return the last of the shares that the latest row is the first one to reach; None where there is none."""
     before = float(steps[-2]) if len(steps) > 1 else 0.0
-    passed = [share for share in CHECKS if before < share * horizon <= float(steps[-1])]
+    passed = [share for share in shares if before < share * horizon <= float(steps[-1])]
     return passed[-1] if passed else None
 
 
@@ -168,6 +196,9 @@ def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
     rivals = [t for t in state.done() if t.complete and t.model != TRIVIAL and t is not best]
     spread = _usual_spread(best, rivals)
     first = trial is not None and not any(t.model == trial.model for t in state.done())
+    by_past = trial is not None and not first and _dear(state, trial)
+    # Where a hyperparameter makes steps larger, a slow beginning says little: boosting with a low learning rate.
+    card = None if trial is None else whole_cards(state).get(trial.model)
     return StopRule(
         direction=metric.direction,
         incumbent=folds,
@@ -176,7 +207,10 @@ def make_stop_rule(state: RunState, trial: Trial | None = None) -> StopRule:
         margin=_margin(state, best, spread),
         horizon=None if first or trial is None or trial.resumed else _horizon(state, trial),
         patience=2.0 if first else 1.0,
-        past=() if first or trial is None or not _dear(state, trial) else past_curves(state, trial.model),
+        past=past_curves(state, trial.model) if trial is not None and by_past else (),
+        cut=cut_curves(state, trial.model, trial.number) if trial is not None and by_past else (),
+        rungs=RUNGS if by_past and card is not None and card.resources.faster_with is None else (),
+        planned=planned_end(trial) if trial is not None else 0.0,
         point=() if trial is None else point_of(state, trial),
     )
 

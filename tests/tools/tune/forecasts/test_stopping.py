@@ -143,3 +143,37 @@ def test_a_rule_with_finished_curves_survives_json_and_odd_rows():
     assert rule.after_row(0, steps, [math.nan] * 40) is None
     rule.after_row(0, steps, [0.5] * 20 + [-1e12] * 20)
     rule.after_row(0, [1, 1, 40, 40, 40], [0.1, 0.2, math.inf, 0.3, 0.3])
+
+
+def test_at_a_rung_only_the_best_third_of_all_that_came_there_goes_on():
+    past, steps = finished_curves(6), list(range(1, 8))
+    there = [[v for s, v in zip(p.steps, p.values, strict=True) if s <= 6] for p in past]
+    middle = sorted(map(max, there))[4]
+    cut = tuple(
+        p.model_copy(update={"steps": (*p.steps[: len(v) - 1], 6.0), "values": tuple(x - 0.2 for x in v)})
+        for p, v in zip(past, there, strict=True)
+    )
+    cut = tuple(p.model_copy(update={"end": 100.0}) for p in cut)
+    bare = {"past": past, "margin": 0.0, "spread": 0.0, "incumbent": (0.5,), "trial": 1}
+    rule = RULE.model_copy(update={**bare, "rungs": (0.06,), "planned": 100.0})
+    asked = [rule.after_row(0, steps[:6], [level] * 6) for level in (middle - 1e-4, middle + 1e-4)]
+    assert asked[0] is not None and "were better by then" in asked[0] and asked[1] is None
+    # curves that came to the rung and were ended count too: among more bad ones the same curve is in the best third
+    assert rule.model_copy(update={"cut": cut}).after_row(0, steps[:6], [middle - 1e-4] * 6) is None
+    # and what is behind by less than chance and what helps an ensemble goes on
+    assert rule.model_copy(update={"margin": 0.05}).after_row(0, steps[:6], [middle - 1e-4] * 6) is None
+
+
+def test_a_rule_knows_the_curves_that_were_ended_early_but_not_its_own():
+    cards = (TRIVIAL_CARD, TREES.model_copy(update={"resources": Resources(seconds=300.0)}))
+    state = started(cards=cards)
+    for leaf in range(1, 4):
+        add(state, "trees", {**TREES.default(), "leaf": leaf}, 0.7)
+    for leaf in (5, 6):
+        trial = state.trials[add(state, "trees", {**TREES.default(), "leaf": leaf}, 0.6)]
+        assert trial.end is not None
+        trial.end = trial.end.model_copy(update={"status": "pruned", "cut": True})
+    rule = make_stop_rule(state, state.trials[5])
+    assert len(rule.past) == 3 and len(rule.cut) == 1 and rule.rungs and rule.planned > 0
+    assert rule.cut[0].end >= rule.cut[0].steps[-1]
+    assert len(make_stop_rule(state, state.trials[add(state, "trees", {**TREES.default(), "leaf": 9}, None)]).cut) == 2
