@@ -6,7 +6,7 @@ import re
 import time
 
 from automl_gpt.cards.errors import UserError
-from automl_gpt.tools.compose.candidates import PREDICTING_SHARE, SECONDS_PER_MEGABYTE, clock_seconds
+from automl_gpt.tools.compose.candidates import PREDICTING_SHARE_OF_EXAMPLES, SECONDS_PER_MEGABYTE, clock_seconds
 from automl_gpt.tools.journal.events import Budget
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.process.machine import cores
@@ -68,7 +68,7 @@ def reserve(state: RunState) -> float:
     examples = profile.modality != "tabular"
     each = [clock_seconds(t, examples) * profile.rows_test for t in ranked]
     # A network has to fit the share of the end that predicting may take.
-    testing = max(each, default=0.0) / PREDICTING_SHARE if examples else sum(each) / cores()
+    testing = max(each, default=0.0) / PREDICTING_SHARE_OF_EXAMPLES if examples else sum(each) / cores()
     loading = SECONDS_PER_MEGABYTE * sum(t.end.disk_megabytes or 0.0 for t in ranked if t.end)
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
     settling = SETTLE_SECONDS_OF_EXAMPLES + SETTLE_SHARE_OF_EXAMPLES * total if examples else SETTLE_SECONDS

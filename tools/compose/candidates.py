@@ -21,8 +21,8 @@ CANDIDATES = 25
 LOADING_SHARE = 0.4
 SECONDS_PER_MEGABYTE = 0.012
 """What it takes to hash a delivered file and to load it again, and the share of the seconds left that it may take."""
-PREDICTING_SHARE = 0.5
-"""Share of the seconds left that predicting the test split may take."""
+PREDICTING_SHARE, PREDICTING_SHARE_OF_EXAMPLES = 0.5, 0.8
+"""Share of the seconds left that predicting the test split may take; with a network it is most of what is left."""
 DEAREST = 3
 """An ensemble for texts or pictures may cost so many times what its dearest candidate does: networks are dear."""
 
@@ -76,16 +76,16 @@ def costs_of(
 
     Kinds of cost: seconds per row as they were measured, megabytes, seconds per row when the test split is predicted.
     """
-    limits = delivery_limits(state.data_card, state.request)
+    limits, examples = delivery_limits(state.data_card, state.request), prepared.layout.modality != "tabular"
     most = [np.inf, np.inf, np.inf]
     if limits.seconds_per_1000 is not None:
         most[0] = limits.seconds_per_1000 / 1000
     if seconds_left is not None:
         most[1] = max(seconds_left, 0.0) * LOADING_SHARE / SECONDS_PER_MEGABYTE
-        most[2] = max(seconds_left, 0.0) * PREDICTING_SHARE / max(prepared.layout.rows_test, 1)
+        share = PREDICTING_SHARE_OF_EXAMPLES if examples else PREDICTING_SHARE
+        most[2] = max(seconds_left, 0.0) * share / max(prepared.layout.rows_test, 1)
     if limits.megabytes is not None:
         most[1] = min(most[1], limits.megabytes)
-    examples = prepared.layout.modality != "tabular"
     costs = [trial_costs(t, run_folder) for t in trials]
     clock = [clock_seconds(t, examples, seconds) for t, (seconds, _) in zip(trials, costs, strict=True)]
     each = np.column_stack([np.array(costs, dtype=np.float64), clock])
