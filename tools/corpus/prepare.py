@@ -61,7 +61,7 @@ def prepare(card: DataCard, base_dir: Path | None, folder: Path, core_seconds: f
     card = card if card.split and card.split.folds else _one_fold(card)
     train, test, test_words = cut_test(work.rows, card, work.fingerprint)
     test = _unseen(work, train, test)
-    folds = _capped(cut_folds(train, work.rows, card, work.fingerprint, 1, None), work)
+    folds = _capped(_honest(cut_folds(train, work.rows, card, work.fingerprint, 1, None), work), work)
     profile = _profile(work, folds, test, f"{test_words}; {folds.words}")
     _write(folder, work, folds, test)
     return profile
@@ -155,6 +155,18 @@ def _unseen(work: _Work, train: Index, test: Index) -> Index:
         work.findings.append(Finding(level="leak", text=text))
         return kept
     return test
+
+
+def _honest(folds: Folds, work: _Work) -> Folds:
+    """Leave out validation rows of which training holds a copy or near-copy: whoever remembers most would win."""
+    near, training = work.near[folds.rows], folds.fold < 0
+    seen = ~training & np.isin(near, near[training])
+    validating = int((~training & ~seen).sum())
+    if folds.count > 1 or not seen.any() or validating < MIN_ROWS:
+        return folds
+    text = f"{int(seen.sum())} validation rows judge no trial: training holds a copy or near-copy of them"
+    work.findings.append(Finding(level="leak", text=text))
+    return Folds(folds.rows[~seen], folds.fold[~seen], folds.count, folds.words)
 
 
 def _capped(folds: Folds, work: _Work) -> Folds:

@@ -130,6 +130,17 @@ def test_rows_of_a_given_test_file_that_training_holds_are_told_and_not_scored(t
     assert "5 test rows are not scored: training holds a copy or near-copy of them" in told(profile)
 
 
+def test_validation_rows_that_training_holds_do_not_judge(tmp_path: Path) -> None:
+    train, valid = reviews(100), reviews(60, seed=1)
+    both = pd.concat([valid, train[:7]])
+    profile = prepared(tmp_path, train, reviews(40, seed=2), both)
+    assert "7 validation rows judge no trial: training holds a copy or near-copy of them" in told(profile)
+    data = open_prepared(tmp_path / "out")
+    judging = data.rows.x.column("text")
+    assert profile.rows_valid == 60
+    assert set(train["text"][:7]).isdisjoint(text for text, fold in zip(judging, data.fold, strict=True) if fold >= 0)
+
+
 def test_copies_with_different_answers_are_named(tmp_path: Path) -> None:
     frame = reviews(40)
     frame.loc[5, ["text", "label"]] = [frame.loc[0, "text"].upper(), "good"]
