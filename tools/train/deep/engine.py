@@ -20,6 +20,7 @@ from automl_gpt.tools.train.deep.adapt import adapt, merged
 from automl_gpt.tools.train.deep.checkpoints import latest
 from automl_gpt.tools.train.deep.devices import torch_device
 from automl_gpt.tools.train.deep.network import Network, Recipe
+from automl_gpt.tools.train.deep.probe import begin_as_probe
 from automl_gpt.tools.train.deep.session import Attempt, too_large
 from automl_gpt.tools.train.protocol import Emit, FitData
 
@@ -50,9 +51,12 @@ def train(network: Network, how: Recipe, data: FitData, emit: Emit) -> Trained:
     """
     seed(data)
     data = replace(data, device=torch_device(data.device, data.tell))
-    model = adapt(network.model, how.training, network.heads, how.lora_rank)
     with scratch(data) as folder:
         found = latest(folder)
+        if network.probed is not None and found is None:
+            begin_as_probe(network, data, data.device)
+            seed(data)
+        model = adapt(network.model, how.training, network.heads, how.lora_rank)
         batch = found[1].batch if found else min(how.batch_size, max(1, len(network.rows)))
         while True:
             attempt = Attempt(network, model, how, data, emit, folder, batch)

@@ -87,7 +87,9 @@ class ImageTrainer:
             network, processor = at_random(self.name, channels, hyperparameters, _answers(data, aim.goal)), None
         pictures, valid = (Pictures(x, side, channels, data.memory, data.scratch) for x in (data.x, data.x_valid))
         model = ImageModel(network, _processor(side, processor, pictures), aim.goal, 0)
-        trained = train(_network(model, aim, pictures, valid, data.seed, way), how, data, emit)
+        shown = _network(model, aim, pictures, valid, data.seed, way)
+        shown.probed = (lambda network, batch: answers(network, batch["pixel_values"])) if self.name == GIVEN else None
+        trained = train(shown, how, data, emit)
         return ImageModel(trained.model, model.processor, aim.goal, trained.best_step)
 
     def load(self, folder: Path) -> ImageModel:

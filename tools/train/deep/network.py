@@ -57,7 +57,8 @@ class Network:
     (`len`, `[i]`) of the training rows, `collate` makes a batch (keyword arguments of the model, labels included) of
     some of its items. `predict(model, examples)` answers for examples; the model is in evaluation mode, on its device,
     and no gradients are kept. `heads` are parts of the names of parameters that learn in every mode. `lengths` let rows
-    of like length share a batch. `loss(model, batch)` replaces the model's own.
+    of like length share a batch. `loss(model, batch)` replaces the model's own. `probed(model, batch)` runs the
+    model where its last linear layer is new, and begins as a probe of what the weights beneath it know.
     """
 
     model: Any
@@ -67,3 +68,4 @@ class Network:
     heads: tuple[str, ...] = ()
     lengths: list[int] | None = None
     loss: Callable[[Any, dict[str, Any]], Any] | None = None
+    probed: Callable[[Any, dict[str, Any]], Any] | None = None

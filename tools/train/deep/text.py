@@ -79,6 +79,7 @@ class TextTrainer:
         center, scale = (0.0, 1.0) if data.classes else (float(data.y.mean()), max(float(data.y.std()), 1e-9))
         fitted = TextModel(model, tokenizer, _fitting(max_length, model), center, scale, 0)
         network = _network(fitted, data, word(hyperparameters, "class_weight"))
+        network.probed = (lambda model, batch: model(**batch)) if self.name == "text_encoder" else None
         trained = train(network, recipe(hyperparameters), data, emit)
         fitted.model, fitted.best_step = trained.model, trained.best_step
         return fitted

@@ -1,0 +1,124 @@
+"""A new head begins as a linear probe of what the given weights know already (Kumar et al., ICLR 2022, "LP-FT").
+
+Fine-tuning a random head first distorts the weights beneath it, and takes steps that a short budget does not have.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_gpt.tools.train.deep.network import Network
+from automl_gpt.tools.train.deep.tokens import by_length
+from automl_gpt.tools.train.protocol import FitData
+
+ROWS, FEWEST, BATCH = 4000, 32, 64
+"""At most and at least this many rows are looked at, this many at a time."""
+SHARE = 0.1
+"""The most of the time under a deadline that looking at them takes."""
+REGULARISED, RIDGE = 0.1, 10.0
+"""C of the logistic regression, alpha of the ridge regression: on standardised features."""
+Matrix = NDArray[np.float64]
+Run = Callable[[Any, dict[str, Any]], Any]
+
+
+def begin_as_probe(network: Network, data: FitData, device: str) -> bool:
+    """Fit the network's last linear layer on the features that reach it; answer whether it was.
+
+    It is not where there is no such layer, where its input is not one vector for each row, or with too few rows.
+    Without a deadline the rows depend on the seed alone, with one also on the clock.
+    """
+    head = _last_linear(network.model, data.classes or 1)
+    if head is None or network.probed is None:
+        return False
+    network.model.to(device).eval()
+    x, y, weight = _features(network, network.probed, head, data, device)
+    if len(x) < FEWEST or (data.classes and len(np.unique(y)) < 2):
+        return False
+    center, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
+    fitted = _fitted((x - center) / spread, y, weight, data.classes)
+    slopes, levels = fitted[0] / spread, fitted[1] - (fitted[0] / spread) @ center
+    _write(head, slopes, levels)
+    return True
+
+
+def _last_linear(model: Any, width: int) -> Any:
+    from torch.nn import Linear
+
+    found = [part for part in model.modules() if isinstance(part, Linear) and part.out_features == width]
+    return found[-1] if found else None
+
+
+def _features(
+    network: Network, run: Run, head: Any, data: FitData, device: str
+) -> tuple[Matrix, NDArray[Any], Matrix | None]:
+    """Return what reaches the head, the answers, and the weights of some rows; empty where that is no matrix."""
+    import torch
+
+    seen: list[Any] = []
+
+    def keep(_: Any, given: tuple[Any, ...]) -> None:
+        seen.append(given[0])
+
+    hook = head.register_forward_pre_hook(keep)
+    until = None if data.deadline is None else time.monotonic() + SHARE * (data.deadline - time.monotonic())
+    x: list[Matrix] = []
+    y: list[NDArray[Any]] = []
+    weight: list[Matrix] = []
+    try:
+        with torch.inference_mode():
+            for rows in _batches(network, data.seed):
+                batch = network.collate([network.rows[row] for row in rows])
+                y.append(batch.pop("labels").numpy())
+                if "weight" in batch:
+                    weight.append(batch.pop("weight").double().numpy())
+                run(network.model, {name: part.to(device) for name, part in batch.items()})
+                x.append(seen[-1].double().cpu().numpy())
+                seen.clear()
+                if x[-1].ndim != 2 or (until is not None and time.monotonic() >= until):
+                    break
+    finally:
+        hook.remove()
+    if not x or x[-1].ndim != 2:
+        return np.empty((0, 0)), np.empty(0), None
+    return np.concatenate(x), np.concatenate(y), np.concatenate(weight) if weight else None
+
+
+def _batches(network: Network, seed: int) -> Iterator[list[int]]:
+    """Yield some rows in batches of like length; the batches themselves come in no order, as time may end them."""
+    draw = np.random.default_rng(seed)
+    some = draw.permutation(len(network.rows))[:ROWS].tolist()
+    lengths = [network.lengths[row] if network.lengths else 1 for row in some]
+    batches = [[some[place] for place in places] for places in by_length(lengths, BATCH)]
+    for place in draw.permutation(len(batches)).tolist():
+        yield batches[place]
+
+
+def _fitted(x: Matrix, y: NDArray[Any], weight: Matrix | None, classes: int) -> tuple[Matrix, Matrix]:
+    """Return slopes (outputs, features) and levels (outputs,) for standardised features."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if not classes:
+        ridge = Ridge(alpha=RIDGE).fit(x, y, sample_weight=weight)
+        return np.asarray(ridge.coef_, dtype=np.float64)[None], np.atleast_1d(np.asarray(ridge.intercept_))
+    model = LogisticRegression(C=REGULARISED, max_iter=200).fit(x, y, sample_weight=weight)
+    slopes, levels = np.asarray(model.coef_), np.asarray(model.intercept_)
+    if len(slopes) == 1:  # one row for two classes
+        slopes, levels = np.concatenate([-slopes, slopes]) / 2, np.concatenate([-levels, levels]) / 2
+    full = np.zeros((classes, x.shape[1])), np.full(classes, levels.min() - 1.0)
+    known = np.asarray(model.classes_, dtype=np.intp)
+    full[0][known], full[1][known] = slopes, levels
+    return full
+
+
+def _write(head: Any, slopes: Matrix, levels: Matrix) -> None:
+    import torch
+
+    with torch.no_grad():
+        head.weight.copy_(torch.as_tensor(slopes, dtype=head.weight.dtype))
+        if head.bias is not None:
+            head.bias.copy_(torch.as_tensor(levels, dtype=head.bias.dtype))
