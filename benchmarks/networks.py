@@ -24,6 +24,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.peak import peak_megabytes
+
 EPOCHS, BATCH, RATE = 2, 32, 5e-4
 TOPICS = ("ship harbour sail wave", "oven bread flour crust", "star orbit comet lens", "violin chord tempo score")
 SPEED, MEMORY, COPIES = 0.97, 1.05, 2.0
@@ -60,43 +62,47 @@ def write_weights(folder: Path, texts: Path) -> Path:
     return folder
 
 
-def ours(data: str, weights: str, epochs: int, batch: int, learning_rate: float) -> None:
-    """Train as a trial does, and print what the peer prints."""
-    import resource
-    import time
-
+def prepared(data: str) -> None:
+    """Prepare the texts as a run does, before any trial, in a process of its own."""
     from automl_gpt.cards.schema import DataCard
     from automl_gpt.tools.data.preparation import prepare
+
+    source = {"train": f"{data}/train.csv", "valid": f"{data}/valid.csv"}
+    card = DataCard.model_validate(
+        {"modality": "text", "task": "classification", "target": "label", "inputs": ["text"], "source": source}
+    )
+    prepare(card, None, Path(data) / "prepared")
+
+
+def ours(data: str, weights: str, epochs: int, batch: int, learning_rate: float) -> None:
+    """Train as a trial does, and print what the peer prints."""
+    import time
+
     from automl_gpt.tools.data.prepared import open_prepared
     from automl_gpt.tools.train.deep.text import TextTrainer
     from automl_gpt.tools.train.job import Job
     from automl_gpt.tools.train.worker import fit_data
     from automl_gpt.tools.tune.forecasts.stopping import StopRule
 
-    source = {"train": f"{data}/train.csv", "valid": f"{data}/valid.csv"}
-    card = DataCard.model_validate(
-        {"modality": "text", "task": "classification", "target": "label", "inputs": ["text"], "source": source}
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        prepare(card, None, Path(folder))
-        prepared = open_prepared(Path(folder))
-        job = Job(
-            trial=1, model="m", trainer="text_encoder", hyperparameters={}, data=folder, out=folder, metric="accuracy",
-            seed=0, source=weights, rule=StopRule.model_construct(),
-        )  # fmt: skip
-        told = fit_data(prepared, 0, job)
-        began = time.perf_counter()
-        model = TextTrainer("text_encoder").fit(
-            told,
-            {
-                "max_length": 128, "class_weight": "none", "training": "full", "learning_rate": learning_rate,
-                "epochs": epochs, "batch_size": batch, "weight_decay": 0.01, "warmup": 0.1,
-            },
-            lambda *_: True,
-        )  # fmt: skip
-        seconds = time.perf_counter() - began
-        score = told.score_valid(model.predict(told.x_valid))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    folder = f"{data}/prepared"
+    opened = open_prepared(Path(folder))
+    job = Job(
+        trial=1, model="m", trainer="text_encoder", hyperparameters={}, data=folder, out=folder, metric="accuracy",
+        seed=0, source=weights, rule=StopRule.model_construct(),
+    )  # fmt: skip
+    told = fit_data(opened, 0, job)
+    began = time.perf_counter()
+    model = TextTrainer("text_encoder").fit(
+        told,
+        {
+            "max_length": 128, "class_weight": "none", "training": "full", "learning_rate": learning_rate,
+            "epochs": epochs, "batch_size": batch, "weight_decay": 0.01, "warmup": 0.1,
+        },
+        lambda *_: True,
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    score = told.score_valid(model.predict(told.x_valid))
+    peak = peak_megabytes()
     rows = len(told.y) * epochs
     print(json.dumps({"per_second": rows / seconds, "megabytes": peak, "accuracy": round(score, 4)}))
 
@@ -120,12 +126,13 @@ def texts_in_memory(rows: int) -> None:
         pd.DataFrame({"text": texts, "label": [i % 2 for i in range(rows)]}).to_parquet(file)
         del texts
         code = (
-            "import resource, sys\nimport datasets, sklearn.metrics, pandas, scipy.sparse, pyarrow.parquet\n"
+            "import sys\nfrom benchmarks.peak import peak_megabytes\n"
+            "import datasets, sklearn.metrics, pandas, scipy.sparse, pyarrow.parquet\n"
             "from automl_gpt.tools.data.preparation import prepare\nfrom automl_gpt.cards.schema import DataCard\n"
-            "from pathlib import Path\nbefore = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+            "from pathlib import Path\nbefore = peak_megabytes()\n"
             "prepare(DataCard.model_validate({'modality': 'text', 'task': 'classification', 'target': 'label', "
             "'inputs': ['text'], 'source': sys.argv[1]}), None, Path(sys.argv[2]))\n"
-            "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
+            "print(peak_megabytes() - before)"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, str(file), f"{folder}/data"], capture_output=True, text=True, check=True
@@ -146,6 +153,7 @@ def main() -> None:
         write_texts(folder, told.rows)
         weights = told.weights or str(write_weights(folder / "weights", folder / "train.csv"))
         settings = [name, weights, str(EPOCHS), str(BATCH), str(RATE)]
+        prepared(name)
         plain: list[dict[str, Any]] = []
         mine: list[dict[str, Any]] = []
         for _ in range(told.repeats):

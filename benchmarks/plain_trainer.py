@@ -8,11 +8,12 @@ DATA holds train.csv and valid.csv with columns text and label. Prints one line 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import tempfile
 import time
 from typing import Any
+
+from benchmarks.peak import peak_megabytes
 
 
 def main(data: str, weights: str, epochs: int, batch: int, learning_rate: float) -> None:
@@ -64,7 +65,7 @@ def main(data: str, weights: str, epochs: int, batch: int, learning_rate: float)
         seconds = time.perf_counter() - began
         score = trainer.evaluate()["eval_accuracy"]
     rows = len(parts["train"]) * epochs
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_megabytes()
     print(json.dumps({"per_second": rows / seconds, "megabytes": peak, "accuracy": float(np.round(score, 4))}))
 
 

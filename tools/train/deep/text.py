@@ -17,8 +17,8 @@ from automl_gpt.tools.train.deep.tokens import Tokens, by_length, padded
 from automl_gpt.tools.train.protocol import Emit, FitData, Prediction
 from automl_gpt.tools.train.settings import whole, word
 
-PREDICT_TOKENS = 16_384
-"""Tokens that are predicted at a time."""
+PREDICT_TOKENS = 4096
+"""Tokens that are predicted at a time: more take memory and are no faster."""
 LONGEST = 512
 
 
