@@ -20,8 +20,12 @@ ROWS, FEWEST, BATCH = 4000, 32, 64
 """At most and at least this many rows are looked at, this many at a time."""
 SHARE = 0.1
 """The most of the time under a deadline that looking at them takes."""
-REGULARISED, RIDGE, ITERATIONS = 0.1, 10.0, 100
-"""C of the logistic regression and its steps, alpha of the ridge regression: on standardised features."""
+REGULARISED, ITERATIONS = 0.1, 100
+"""C of the logistic regression, alpha of the ridge regression by its inverse; steps of the first."""
+PENALTY, PENALTY_OF_VALUES = 0.3, 0.1
+"""Penalties on slopes, the first shared by the classes, in units of the features' root mean square. Features
+that fine-tuning drops at random cost a linear head what such a penalty does (Wager, Wang and Liang 2013): without it
+the head's first losses are so large that training begins by unlearning it."""
 Matrix = NDArray[np.float64]
 Run = Callable[[Any, dict[str, Any]], Any]
 
@@ -39,7 +43,7 @@ def begin_as_probe(network: Network, data: FitData, device: str) -> bool:
     x, y, weight = _features(network, network.probed, head, data, device)
     if len(x) < FEWEST or (data.classes and len(np.unique(y)) < 2):
         return False
-    center, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
+    center, spread = x.mean(axis=0), np.maximum(np.sqrt(np.mean(x**2, axis=0)), 1e-6)
     fitted = _fitted((x - center) / spread, y, weight, data.classes)
     slopes, levels = fitted[0] / spread, fitted[1] - (fitted[0] / spread) @ center
     _write(head, slopes, levels)
@@ -99,7 +103,7 @@ def _batches(network: Network, seed: int) -> Iterator[list[int]]:
 
 
 def _fitted(x: Matrix, y: NDArray[Any], weight: Matrix | None, classes: int) -> tuple[Matrix, Matrix]:
-    """Return slopes (outputs, features) and levels (outputs,) for standardised features: of a multinomial logistic
+    """Return slopes (outputs, features) and levels (outputs,) for scaled features: of a multinomial logistic
     regression, or of a ridge regression. By PyTorch, which is there already: scikit-learn would take 50 MiB more."""
     import torch
 
@@ -108,9 +112,10 @@ def _fitted(x: Matrix, y: NDArray[Any], weight: Matrix | None, classes: int) -> 
     if not classes:
         level = (each @ aim.double()) / each.sum()
         weighed = at * each[:, None]
-        ridge = torch.eye(at.shape[1], dtype=torch.float64) * RIDGE
+        ridge = torch.eye(at.shape[1], dtype=torch.float64) * (PENALTY_OF_VALUES * len(at) + 1 / REGULARISED)
         slopes = torch.linalg.solve(weighed.T @ at + ridge, weighed.T @ (aim.double() - level))
         return slopes[None].numpy(), level[None].numpy()
+    penalty = PENALTY / classes + 1 / (REGULARISED * len(at))
     slopes = torch.zeros((classes, at.shape[1]), dtype=torch.float64, requires_grad=True)
     levels = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS([slopes, levels], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
@@ -118,7 +123,7 @@ def _fitted(x: Matrix, y: NDArray[Any], weight: Matrix | None, classes: int) -> 
     def loss() -> Any:
         solver.zero_grad()
         losses = torch.nn.functional.cross_entropy(at @ slopes.T + levels, aim, reduction="none")
-        value = (losses * each).mean() + slopes.square().sum() / (2 * REGULARISED * len(at))
+        value = (losses * each).mean() + penalty * slopes.square().sum() / 2
         value.backward()
         return value
 
