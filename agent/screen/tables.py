@@ -39,7 +39,8 @@ def _plain_table(wide: bool = True) -> Table:
 def trials_table(state: RunState, width: int = 80, limit: int | None = None, glyphs: Glyphs = UNICODE) -> Table:
     """Return the trials, newest at the bottom: at most the last `limit` rows, at most `width` cells wide.
 
-    The best trial is marked; where there are more trials than rows, the best one stays in sight at the top.
+    The best trial is marked; where there are more trials than rows, the best one stays in sight at the top. The gap of
+    a trial that was ended amid its curve is that at a step: @22.
     """
     trials = [t for t in state.ordered() if t.status != "withdrawn" or width >= ROOMY]
     best = state.best() if state.metric else None
@@ -102,6 +103,8 @@ def _predicted(trial: Trial, digits: int, glyphs: Glyphs) -> str:
 
 def _actual(trial: Trial, digits: int, glyphs: Glyphs) -> tuple[str, str]:
     gap = signed(trial.gap.error, digits) if trial.gap and trial.value is not None else ""
+    if trial.gap and trial.gap.at_step is not None and gap:
+        gap += f" @{trial.gap.at_step}"
     if trial.end is not None:
         return number(trial.value, 4, glyphs), gap
     if trial.rows:

@@ -200,6 +200,18 @@ def test_a_chart_draws_the_actual_line_above_a_band_that_was_too_low() -> None:
     assert len(rows) == 10
 
 
+def test_the_gap_of_a_trial_that_was_ended_amid_its_curve_says_at_which_step(finished: RunState) -> None:
+    trial = finished.trials[3]
+    assert trial.gap is not None
+    trial.gap = trial.gap.model_copy(update={"at_step": 12, "predicted": 0.7, "actual": 0.6, "error": -0.1})
+    assert "gap -0.1000 at step 12" in one_line(trial, "roc_auc")
+    on = console(100)
+    on.print(s.trials_table(finished, 100))
+    on.print(s.comparison(finished, trial, 100))
+    text = written(on)
+    assert "-0.1000 @12" in text and re.search(r"at step 12 +0\.7000 .* 0\.6000 +-0\.1000", text)
+
+
 @pytest.mark.parametrize("actual", [[], [(1.0, 0.5)], [(1.0, 1e300), (2.0, -1e300)], [(5.0, 0.0), (5.0, 0.0)]])
 def test_degenerate_curves_are_drawn_without_failing(actual: list[tuple[float, float]]) -> None:
     assert chart(Curves([], [], [], actual), 20, 5).plain.count("\n") == 4
