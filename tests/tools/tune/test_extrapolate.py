@@ -55,10 +55,10 @@ def test_folds_that_were_trained_to_their_ends_count_as_they_are() -> None:
     assert comes_to(whole) == whole.value
 
 
-def test_the_search_is_told_the_same_and_that_it_is_unsure() -> None:
+def test_the_search_is_told_what_it_had_reached_and_that_this_is_unsure() -> None:
     state, trial = cut_trial(6)
     seen, _ = observed(state, BOOSTING, list(state.trials.values()))
-    assert seen.values.tolist() == pytest.approx([-0.3, -(comes_to(trial) or 0.0)])
+    assert seen.values.tolist() == pytest.approx([-0.3, -(trial.value or 0.0)])
     assert seen.uncertain[0] == 0.0 < seen.uncertain[1] and not trial.whole
 
 

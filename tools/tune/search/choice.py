@@ -10,7 +10,6 @@ from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.tune.allowed import deliverable
 from automl_gpt.tools.tune.cost import expected_seconds, seconds_left
-from automl_gpt.tools.tune.extrapolate import comes_to
 from automl_gpt.tools.tune.forecasts.verdict import STRETCH
 from automl_gpt.tools.tune.scale import baseline_value, scale_of, scored
 
@@ -56,7 +55,7 @@ def by_cost(state: RunState, cards: Sequence[ModelCard]) -> list[ModelCard]:
 def standings(state: RunState, cards: Sequence[ModelCard]) -> list[Standing]:
     """Return what each model showed; models without an ended trial are left out."""
     scale, base = scale_of(state), baseline_value(state)
-    units = {t.number: scale.to_unit(comes_to(t) or 0.0) for t in scored(state) if deliverable(state, t)}
+    units = {t.number: scale.to_unit(t.value or 0.0) for t in scored(state) if deliverable(state, t)}
     top = max(units.values(), default=0.0)
     floor = scale.to_unit(base) if base is not None else -math.inf
     found: list[Standing] = []

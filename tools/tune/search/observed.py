@@ -11,7 +11,6 @@ import numpy as np
 from automl_gpt.cards.schema import ModelCard
 from automl_gpt.tools.journal.state import RunState, Trial
 from automl_gpt.tools.tune.allowed import deliverable
-from automl_gpt.tools.tune.extrapolate import comes_to
 from automl_gpt.tools.tune.scale import FINITE
 from automl_gpt.tools.tune.space import Vector, legal, matrix
 
@@ -59,11 +58,14 @@ def observed(state: RunState, card: ModelCard, trials: Sequence[Trial]) -> tuple
 def _worth(trial: Trial, state: RunState) -> float:
     """Return what an ended trial counts for, more is better; a skipped one counts what was predicted.
 
+    One that was ended amid its curve counts what it had reached: little, so that a search that has no time for slow
+    configurations leaves its like alone.
+
     The built-in forecast of it counts where there is one: a language model's figures are no observations. A trial
     whose model is too large or too slow to be delivered counts as failed, so that the search leaves its like alone.
     """
     said = trial.shadow or trial.prediction
-    value = said.value if trial.status == "skipped" and said else comes_to(trial)
+    value = said.value if trial.status == "skipped" and said else trial.value
     if value is None or not math.isfinite(value) or not deliverable(state, trial):
         return FAILED
     return state.need_metric().sign * min(max(value, -FINITE), FINITE)

@@ -72,7 +72,7 @@ class Sampler:
         self.best = seen.at[np.argsort(-seen.values, kind="stable")[:CENTRES]]
         self.prior = _Prior.of(transfer, seen.at, self.y) if transfer is not None else None
         self.fit = fit(space.features(seen.at), self.y - self._prior_mean(seen.at), seen.uncertain)
-        self.top = float(self.y.max())
+        self.top = float(self._mean(seen.at).max())
         for at in pending:
             self.believe(at)
 
@@ -108,14 +108,7 @@ class Sampler:
         return np.concatenate(parts)
 
     def _log_improvement(self, at: Vector) -> Vector:
-        """Return the gain that is expected over the best score seen.
-
-        In every other proposal noise counts as what may be gained, too: near the best, scores of configurations that
-        hardly differ scatter, and the best of them is what is sought. In the others it does not: the search spreads.
-        """
         mean, std = self.fit.predict(self.space.features(at))
-        if len(self.y) % 2 == 0:
-            std = np.sqrt(std**2 + self.fit.noise * self.fit.amplitude**2)
         return log_expected_improvement(mean + self._prior_mean(at), std, self.top)
 
     def _prior_mean(self, at: Vector) -> Vector:
