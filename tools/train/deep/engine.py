@@ -54,8 +54,7 @@ def train(network: Network, how: Recipe, data: FitData, emit: Emit) -> Trained:
     with scratch(data) as folder:
         found = latest(folder)
         if network.probed is not None and found is None:
-            begin_as_probe(network, data, data.device)
-            seed(data)
+            _probe(network, data)
         model = adapt(network.model, how.training, network.heads, how.lora_rank)
         batch = found[1].batch if found else min(how.batch_size, max(1, len(network.rows)))
         while True:
@@ -68,6 +67,16 @@ def train(network: Network, how: Recipe, data: FitData, emit: Emit) -> Trained:
                     raise
                 batch = _smaller(batch, data)
             del attempt
+
+
+def _probe(network: Network, data: FitData) -> None:
+    """Let a new head begin as a probe, unless so many rows at a time do not fit: training takes fewer of them."""
+    try:
+        begin_as_probe(network, data, data.device)
+    except (RuntimeError, MemoryError) as error:
+        if not too_large(error):
+            raise
+    seed(data)
 
 
 def _smaller(batch: int, data: FitData) -> int:

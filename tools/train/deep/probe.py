@@ -74,7 +74,7 @@ def _features(
     y: list[NDArray[Any]] = []
     weight: list[Matrix] = []
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             for rows in _batches(network, data.seed):
                 batch = network.collate([network.rows[row] for row in rows])
                 y.append(batch.pop("labels").numpy())

@@ -128,3 +128,20 @@ def test_given_weights_of_texts_begin_so_and_a_resumed_training_does_not_probe_a
     assert probed == [True]
     TextTrainer("text_encoder").fit(data, dict(GIVEN), Log())
     assert probed == [True] * (2 if not any((tmp_path / "scratch").glob("checkpoint-*")) else 1)
+
+
+def test_a_probe_that_does_not_fit_into_the_memory_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, data, _ = network(2)
+
+    def full(*_: object) -> bool:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(engine, "begin_as_probe", full)
+    engine._probe(made, data)
+
+    def broken(*_: object) -> bool:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(engine, "begin_as_probe", broken)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        engine._probe(made, data)
