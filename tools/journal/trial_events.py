@@ -81,8 +81,8 @@ class TrialFinished(Record):
     `value` is the mean over the finished folds of the best validation score, `folds` those scores in order. `complete`
     says that every fold was trained, so that its out-of-fold predictions can join an ensemble. `artifact` is its
     folder, relative to the run's. `predict_seconds` is per row, by all its folds, with
-    `threads`. `cut`: its last fold
-    was ended amid its curve, by the stop rule or by the person. `paused`: it left a checkpoint from which it can go on.
+    `threads`. `cut`: its last fold was ended amid its curve, by the stop rule, the clock or the person. `paused`: it
+    left a checkpoint from which it can go on.
     """
 
     kind: Literal["trial_finished"] = "trial_finished"

@@ -40,8 +40,8 @@ class Outcome(BaseModel):
 
     `folds` are the best validation scores of the folds that were trained, `best_steps` the steps at which they were
     reached. `complete`: all folds were, so the folder holds out-of-fold predictions too. `predict_seconds` is per row,
-    for all folds together. `cut`: the last fold was ended amid its curve, by the rule or the person. `paused`: the fit
-    was ended early and left a checkpoint from which it can go on.
+    for all folds together. `cut`: the last fold was ended amid its curve, by the rule, the clock or the
+    person. `paused`: the fit was ended early and left a checkpoint from which it can go on.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")

@@ -86,7 +86,7 @@ def _train(job: Job, link: Link) -> Outcome:
         if last or link.stop_asked.is_set():
             break
         if why := job.rule.after_fold(progress.folds):
-            progress.end("pruned", why)
+            progress.end("pruned", "; ".join(filter(None, (progress.reason, why))))
             break
     complete = len(held_out) == prepared.layout.folds
     if link.stop_asked.is_set() and not complete:
@@ -158,7 +158,7 @@ def _emitter(job: Job, fold: int, progress: Progress, deadline: float | None, li
             progress.cut = True
             return False
         if deadline is not None and time.monotonic() >= deadline:
-            progress.reason = progress.reason or "cut short by the time budget"
+            progress.reason, progress.cut = progress.reason or "cut short by the time budget", True
             return False
         if why := job.rule.after_row(fold, progress.steps, progress.values):
             progress.end("pruned", why)

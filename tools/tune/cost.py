@@ -32,6 +32,10 @@ MOST = 60
 """How many earlier trials a correction looks at."""
 _SMOOTH = 0.7
 """Length of the seconds' process for one hyperparameter on the unit interval; times the root of their number."""
+LEARNT = 20.0
+"""Rounds times learning rate after which boosting that stops by itself has usually ended, until trials tell."""
+_FASTER = 0.7
+"""To this power a fit is shorter with what the card says makes its steps larger: a round costs, and so does a start."""
 
 
 def card_seconds(state: RunState, card: ModelCard) -> float:
@@ -44,12 +48,22 @@ def card_seconds(state: RunState, card: ModelCard) -> float:
 
 
 def planned_seconds(state: RunState, card: ModelCard, hyperparameters: Hyperparameters) -> float:
-    """Return the card's seconds for a configuration; a network has the accelerator, or all cores if it trains alone."""
+    """Return the card's seconds for a configuration; a network has the accelerator, or all cores if it trains alone.
+
+    Where larger steps end a fit earlier, a configuration with smaller ones than the default's takes longer.
+    """
     seconds = thread_seconds(state, card, hyperparameters)
     if card.resources.slower_with is None:
-        return seconds
+        shorter = step_size(card, hyperparameters) / step_size(card, card.default())
+        return OVERHEAD + (seconds - OVERHEAD) / shorter**_FASTER
     faster = ACCELERATORS.get(device(), cores() ** ALL_CORES if trains_alone(state, card) else 1.0)
     return OVERHEAD + (seconds - OVERHEAD) / faster
+
+
+def step_size(card: ModelCard, hyperparameters: Hyperparameters) -> float:
+    """Return the hyperparameter in inverse proportion to which a fit needs steps; 1 where the card names none."""
+    name = card.resources.faster_with
+    return float(hyperparameters[name]) if name is not None and name in hyperparameters else 1.0
 
 
 def trains_alone(state: RunState, card: ModelCard) -> bool:
@@ -123,18 +137,22 @@ def expected_megabytes(state: RunState, card: ModelCard) -> float:
 
 
 def expected_steps(state: RunState, card: ModelCard, hyperparameters: Hyperparameters, hint: int | None) -> int:
-    """Return the last step that the log is expected to reach: as trials of the model did, else as they are told to."""
+    """Return the last step that the log is expected to reach: as trials of the model did, else as they are told to.
+
+    Boosting needs rounds in inverse proportion to its learning rate (Friedman 2001).
+    """
     told = hint or _passes(state, card, hyperparameters)
     told = told or next((int(v) for n, v in hyperparameters.items() if n in STEP_NAMES and int(v) > 0), None)
-    ended = [t for t in _measured(state) if t.model == card.name and t.rows]
+    ended = [t for t in _measured(state) if t.model == card.name and t.rows and t.whole]
     if not ended:
-        return told or 100
+        return told or (100 if card.resources.faster_with is None else round(LEARNT / step_size(card, hyperparameters)))
 
     def reached(trial: Trial) -> float:
-        return math.log(max(1, *(r.step for r in trial.rows)))
+        return math.log(max(1, *(r.step for r in trial.rows)) * step_size(card, trial.hyperparameters))
 
     middle = float(np.median([reached(t) for t in ended]))
     guess = middle + _corrected(state, card, hyperparameters, ended, lambda t: reached(t) - middle)
+    guess -= math.log(step_size(card, hyperparameters))
     steps = max(1, round(math.exp(min(max(guess, 0.0), 16.0))))
     return min(steps, told) if told else steps
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from automl_gpt.cards.library import model_cards
+from automl_gpt.cards.schema import DataCard, Split
 from automl_gpt.tools.data.preparation import prepare
 from automl_gpt.tools.process.link import Link
 from automl_gpt.tools.train.job import Job, Outcome
@@ -56,3 +60,20 @@ def test_a_network_that_cannot_win_is_paused_and_goes_on_to_the_same_end(tmp_pat
     assert link.scores() == at_once.scores()
     assert resumed.status == "finished" and resumed.value == whole.value
     assert not list(tmp_path.glob("paused/scratch_*"))
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_fit_that_the_clock_ends_amid_its_curve_says_so(tmp_path: Path, late: bool) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("x,y\n" + "".join(f"{i % 97},{'a' if i * 7 % 97 < 48 else 'b'}\n" for i in range(2000)))
+    prepare(DataCard(source=str(table), target="y", split=Split(kind="random", folds=3)), None, tmp_path / "data")
+    card, link = model_cards()["lightgbm"], Written()
+    slow = {**card.default(), "learning_rate": 0.01, "num_leaves": 64, "min_data_in_leaf": 1}
+    job = Job(
+        trial=1, model=card.name, trainer=card.trainer, hyperparameters=slow, data=str(tmp_path / "data"),
+        out=str(tmp_path / "out"), metric="log_loss", seed=1, rule=StopRule(direction="minimize", incumbent=(1e-6,) * 3, trial=7),
+        deadline=time.monotonic() if late else None,
+    )  # fmt: skip
+    outcome = Outcome.model_validate(train(job.model_dump(mode="json"), cast(Link, link)))
+    assert outcome.cut is late and not outcome.complete and len(outcome.folds) == 1
+    assert ("cut short by the time budget; after fold 1" in outcome.reason) is late

@@ -12,10 +12,11 @@ from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.base import Context, tool
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Interval, Metric, Row, TrainingLog
-from automl_gpt.tools.tune.cost import expected_megabytes, expected_seconds, expected_steps
+from automl_gpt.tools.tune.cost import expected_megabytes, expected_seconds, expected_steps, step_size
 from automl_gpt.tools.tune.current import current_state
 from automl_gpt.tools.tune.forecasts.belief import Expected, expected_scores
-from automl_gpt.tools.tune.forecasts.curves import CHECKPOINTS, extrapolate, usual_lead, usual_shape, usual_start
+from automl_gpt.tools.tune.forecasts.curves import extrapolate
+from automl_gpt.tools.tune.forecasts.shape import CHECKPOINTS, EXAMPLES, TABLES, Shape, usual_lead, usual_shape
 from automl_gpt.tools.tune.forecasts.verdict import is_audit, verdict
 from automl_gpt.tools.tune.scale import baseline_value, legal_range, scored
 
@@ -59,7 +60,7 @@ def forecast(
     return Forecast(
         model=card.name,
         hyperparameters=hyperparameters,
-        log=_log(state, card, score, steps, seconds),
+        log=_log(state, card, score, steps, seconds, step_size(card, hyperparameters)),
         value=score.value,
         low=score.low,
         high=score.high,
@@ -69,32 +70,39 @@ def forecast(
     )
 
 
-def _log(state: RunState, card: ModelCard, score: Expected, steps: int, seconds: float) -> TrainingLog:
-    metric = state.need_metric()
+def _log(state: RunState, card: ModelCard, score: Expected, steps: int, seconds: float, size: float) -> TrainingLog:
+    metric, base = state.need_metric(), baseline_value(state)
     trials = [t for t in scored(state) if t.whole and t.model == card.name]
-    shape, spread = usual_shape(trials)
-    start, lead = _start(state, trials, score.value), usual_lead(trials)
+    start = score.value if base is None or metric.better(base, score.value) else base
+    shape, lead = _shape(state, card, trials, start, steps, size), usual_lead(trials)
     at = sorted({max(1, round(c * steps)): i for i, c in enumerate(CHECKPOINTS)}.items())
     rows: list[Row] = []
     for step, i in at:
         metrics: dict[str, float] = {}
         intervals: dict[str, Interval] = {}
-        wide = 1.28 * float(spread[i]) * abs(score.value - start)
-        middle, low, high = (start + float(shape[i]) * (v - start) for v in (score.value, score.low, score.high))
-        last = i == len(CHECKPOINTS) - 1
-        ends = (score.low, score.high) if last else (min(low, high) - wide, max(low, high) + wide)
-        metrics["valid"], intervals["valid"] = _within(metric, score.value if last else middle, *ends)
+        if i == len(CHECKPOINTS) - 1:
+            said = score.value, score.low, score.high
+        else:
+            said = _midway(score, start, float(shape.mean[i]), float(shape.spread[i]))
+        metrics["valid"], intervals["valid"] = _within(metric, *said)
         _add_train(metrics, intervals, lead, metric)
         rows.append(Row(step=step, metrics=metrics, intervals=intervals, seconds=seconds * step / steps))
     return TrainingLog(origin="predicted", metric=metric.name, direction=metric.direction, rows=tuple(rows))
 
 
-def _start(state: RunState, trials: Sequence[Trial], value: float) -> float:
-    """Return where the curve begins: where those of the model did, else at the baseline; never better than its end."""
-    metric = state.need_metric()
-    start = usual_start(trials)
-    start = baseline_value(state) if start is None else start
-    return value if start is None or not math.isfinite(start) or metric.better(start, value) else start
+def _shape(state: RunState, card: ModelCard, trials: Sequence[Trial], base: float, steps: int, size: float) -> Shape:
+    """Return how the curve goes from the baseline to its best."""
+    law = TABLES if state.need_profile().modality == "tabular" else EXAMPLES
+    if card.resources.faster_with is None:
+        return usual_shape(law, trials, base, steps)
+    return usual_shape(law, trials, base, steps, size, lambda h: step_size(card, h))
+
+
+def _midway(score: Expected, start: float, share: float, spread: float) -> tuple[float, float, float]:
+    """Return the value, and the ends of its interval, after a share of the way from the start to the score."""
+    value, below, above = start + share * (score.value - start), score.value - score.low, score.high - score.value
+    wide = 1.28 * spread * abs(score.value - start)
+    return value, value - math.hypot(share * below, wide), value + math.hypot(share * above, wide)
 
 
 def _add_train(
