@@ -126,6 +126,13 @@ def prior(state: RunState) -> Prior:
     return Prior(base + middle * reach, max(half * abs(reach), 1e-9))
 
 
+def as_metric(metric: Metric, rest: float) -> float:
+    """Return the share of the way from the trivial score to a perfect one where the rest of it, as errors count, is
+    `rest`: accuracy's ranks are good long before its labels are, and a root makes of a small rest a large one."""
+    share = 1 - 0.5 * rest**1.2 if metric.kind == "score" else 1 - rest
+    return 1 - math.sqrt(max(1 - share, 0.0)) if metric.name in _SQUARE_ROOTS else share
+
+
 @dataclass(frozen=True)
 class Scale:
     """A monotone map of scores to units of their usual spread, in which more is better; flat far from the centre."""

@@ -71,7 +71,8 @@ def test_a_fit_that_the_clock_ends_amid_its_curve_says_so(tmp_path: Path, late: 
     slow = {**card.default(), "learning_rate": 0.01, "num_leaves": 64, "min_data_in_leaf": 1}
     job = Job(
         trial=1, model=card.name, trainer=card.trainer, hyperparameters=slow, data=str(tmp_path / "data"),
-        out=str(tmp_path / "out"), metric="log_loss", seed=1, rule=StopRule(direction="minimize", incumbent=(1e-6,) * 3, trial=7),
+        out=str(tmp_path / "out"), metric="log_loss", seed=1,
+        rule=StopRule(direction="minimize", incumbent=(1e-6,) * 3, trial=7),
         deadline=time.monotonic() if late else None,
     )  # fmt: skip
     outcome = Outcome.model_validate(train(job.model_dump(mode="json"), cast(Link, link)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
 from automl_gpt.tools.tune.allowed import whole_cards
 from automl_gpt.tools.tune.extrapolate import comes_to
+from automl_gpt.tools.tune.forecasts.calibration import width_factor
 from automl_gpt.tools.tune.forecasts.kernels import Columns, columns, points
+from automl_gpt.tools.tune.forecasts.levels import CREDIT, expected_level
 from automl_gpt.tools.tune.forecasts.mixture import Belief, Taught, Trials, believe, taught, untaught
 from automl_gpt.tools.tune.forecasts.past import PastSet, past_sets, past_shares
 from automl_gpt.tools.tune.scale import (
@@ -63,9 +65,13 @@ def expected_scores(state: RunState, card: ModelCard, configurations: Sequence[H
     warp, layout = warp_of(units), columns(list({**whole_cards(state), card.name: card}.values()))
     trials = _trials(layout, card, own, warp.to(units))
     teacher = _teacher(state, layout, card, past) or untaught(layout, len(own))
+    levels = _levels(state, card, own, scale, warp)
+    trials = replace(trials, y=trials.y - levels[: len(trials.y)])  # one more where its own default is among them
     beliefs = believe(teacher, trials, points(layout, [(card.name, c) for c in configurations]))
+    beliefs = [replace(b, mean=b.mean + float(levels[-1])) for b in beliefs]
     ground = _ground(own, past, card.name)
-    return [_bounded(b, warp, scale, state.need_metric(), ground) for b in beliefs]
+    stretch = width_factor(state)
+    return [_bounded(b, stretch, warp, scale, state.need_metric(), ground) for b in beliefs]
 
 
 def _trivial(state: RunState) -> Expected:
@@ -84,7 +90,7 @@ def _trivial(state: RunState) -> Expected:
 
 def _before_any(state: RunState, card: ModelCard, past: Sequence[PastSet], configuration: Hyperparameters) -> Expected:
     """Predict the first score: the landmark's guess, moved towards what the configuration reached on near data."""
-    landmark, guess = state.need_profile().meta.landmark, prior(state)
+    landmark, guess = state.need_profile().meta.landmark, expected_level(state, card) or prior(state)
     ground = "nothing trained yet" if landmark is None else "nothing trained yet: a simple model's score on the data"
     trials = sum(len(p) for p in past)
     if not trials:
@@ -118,6 +124,17 @@ def _trials(layout: Columns, card: ModelCard, own: Sequence[Trial], y: Vector) -
     return Trials(points(layout, given), y, np.array(noise), np.arange(len(given)) < len(own))
 
 
+def _levels(state: RunState, card: ModelCard, own: Sequence[Trial], scale: Scale, warp: Warp) -> Vector:
+    """Return how far the landmarks expect each trial's model, and last the card's own, above the trials' average."""
+    models, cards = [*(t.model for t in own), card.name], {**whole_cards(state), card.name: card}
+    said = {model: expected_level(state, cards[model]) for model in models}
+    units = {model: scale.to_unit(one.value) for model, one in said.items() if one is not None}
+    if len(units) < len(said):
+        return np.zeros(len(models))
+    levels = warp.to(np.array([units[model] for model in models]))
+    return CREDIT * (levels - levels[:-1].mean())
+
+
 def _teacher(state: RunState, layout: Columns, card: ModelCard, past: Sequence[PastSet]) -> Taught | None:
     """Return what the model's trials on near data teach, computed once; None where there are too few."""
     if sum(len(p) for p in past) < _FEW:
@@ -131,9 +148,11 @@ def _teacher(state: RunState, layout: Columns, card: ModelCard, past: Sequence[P
     return state.memo[key]
 
 
-def _bounded(belief: Belief, warp: Warp, scale: Scale, metric: Metric, ground: str) -> Expected:
-    """Map a belief back to the metric's unit, within its legal range, never narrower than rounding."""
-    wanted = warp.back(np.array([belief.mean, belief.mean - belief.below, belief.mean + belief.above]))
+def _bounded(belief: Belief, stretch: float, warp: Warp, scale: Scale, metric: Metric, ground: str) -> Expected:
+    """Map a belief, its interval stretched, back to the metric's unit: within its legal range, never narrower than
+    rounding."""
+    ends = belief.mean - stretch * belief.below, belief.mean + stretch * belief.above
+    wanted = warp.back(np.array([belief.mean, *ends]))
     value, *ends = scale.from_units(wanted).tolist()
     floor = max(1e-4 * scale.reach, 1e-12)
     low, high = legal_range(metric)
