@@ -7,9 +7,11 @@ import time
 
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.compose.candidates import PREDICTING_SHARE_OF_EXAMPLES, SECONDS_PER_MEGABYTE, clock_seconds
+from automl_gpt.tools.deliver.whole import whole_seconds
 from automl_gpt.tools.journal.events import Budget
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.process.machine import cores
+from automl_gpt.tools.train.refit import MOST_ROWS
 
 
 class Clock:
@@ -57,8 +59,8 @@ MEMBERS_EXPECTED = 4
 def reserve(state: RunState) -> float:
     """Return the seconds to keep for the end of a run: ensemble, one look at the test split, report.
 
-    The test rows cost what predicting the validation rows took, for the likely members; never more than a share of the
-    whole budget.
+    The test rows cost what predicting the validation rows took, for the likely members, which small tables fit on all
+    rows too; never more than a share of the whole budget.
     """
     total = state.request.budget.seconds
     if total is None or state.profile is None:
@@ -71,9 +73,11 @@ def reserve(state: RunState) -> float:
     testing = max(each, default=0.0) / PREDICTING_SHARE_OF_EXAMPLES if examples else sum(each) / cores()
     loading = SECONDS_PER_MEGABYTE * sum(t.end.disk_megabytes or 0.0 for t in ranked if t.end)
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
+    small = not examples and profile.folds > 1 and profile.rows_train <= MOST_ROWS
+    refitting = sum(whole_seconds(t) for t in ranked) if small else 0.0
     settling = SETTLE_SECONDS_OF_EXAMPLES + SETTLE_SHARE_OF_EXAMPLES * total if examples else SETTLE_SECONDS
     largest = LARGEST_SHARE_OF_EXAMPLES if examples else LARGEST_SHARE
-    return min(largest * total, settling + testing + loading + choosing)
+    return min(largest * total, settling + testing + loading + choosing + refitting)
 
 
 def seconds_of(text: str) -> float:

@@ -89,6 +89,7 @@ def train(run: FinishedRun, model: str, hyperparameters: Hyperparameters, expect
     rows: list[Row] = []
     folds: list[float] = []
     predictions: list[Any] = []
+    best: list[int] = []
     run.state.apply(
         e.TrialProposed(trial=number, model=model, hyperparameters=settings, reason="to see", by="builtin", seed=SEED)
     )
@@ -103,12 +104,13 @@ def train(run: FinishedRun, model: str, hyperparameters: Hyperparameters, expect
         fitted = trainer(card.trainer).fit(data, settings, emit)
         (place / f"fold_{fold}").mkdir(parents=True)
         fitted.save(place / f"fold_{fold}")
+        best.append(fitted.best_step)
         predictions.append(fitted.predict(data.x_valid))
         folds.append(data.score_valid(predictions[-1]))
     np.save(place / "valid.npy", np.concatenate(predictions).astype(np.float32))
     about = {"trainer": card.trainer, "trial": number, "model": model, "folds": len(folds), "seconds_per_row": 1e-6}
     (place / "trial.json").write_text(json.dumps(about))
-    _end(run, number, rows, folds)
+    _end(run, number, rows, folds, best)
 
 
 def forecast(run: FinishedRun, number: int, expected: float | None) -> e.TrialPredicted:
@@ -134,7 +136,7 @@ def forecast(run: FinishedRun, number: int, expected: float | None) -> e.TrialPr
     )  # fmt: skip
 
 
-def _end(run: FinishedRun, number: int, rows: list[Row], folds: list[float]) -> None:
+def _end(run: FinishedRun, number: int, rows: list[Row], folds: list[float], best: list[int]) -> None:
     state = run.state
     state.apply(e.TrialStarted(trial=number, worker=0, at_seconds=number))
     state.apply(e.RowsLogged(trial=number, rows=tuple(rows)))
@@ -144,6 +146,7 @@ def _end(run: FinishedRun, number: int, rows: list[Row], folds: list[float]) -> 
             status="finished",
             value=float(np.mean(folds)),
             folds=tuple(folds),
+            best_steps=tuple(best),
             complete=True,
             seconds=0.7,
             predict_seconds=1e-6,

@@ -2,11 +2,12 @@
 
     bundle.json              what the members are, how they are weighed, how raw columns become a model's inputs
     members/0007/fold_0/     files of one fitted model, as its trainer's `load` reads them
+    members/0007/whole/      those of the model that was fitted on all rows, where there is one
     members/passages/        what a model of retrieval searches
     MODEL_CARD.md            for people
 
-A trial of several folds predicts by the mean of its fold models (bagging, Breiman 1996), an ensemble by the weighted
-mean of its trials; a model that gives answers is one fitted model alone.
+A trial of several folds predicts by the mean of its fold models (bagging, Breiman 1996), to which a model of all rows
+adds its part; an ensemble predicts by the weighted mean of its trials. A model that gives answers is one fitted model.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ from automl_gpt.tools.train.protocol import ANSWER_TASKS, Inputs, Model, Predict
 from automl_gpt.tools.train.registry import trainer
 
 FORMAT = 1
-MANIFEST, MEMBERS, CARD, PASSAGES = "bundle.json", "members", "MODEL_CARD.md", "members/passages"
+MANIFEST, MEMBERS, CARD, PASSAGES, WHOLE = "bundle.json", "members", "MODEL_CARD.md", "members/passages", "whole"
 CHUNK = 50_000
 """Rows that are encoded and predicted at a time, so that memory does not grow with the file."""
 
 
 class BundleMember(BaseModel):
-    """One trial of the delivered ensemble: its weight, its trainer, what it was fitted with."""
+    """One trial of the delivered ensemble: its weight, its trainer, what it was fitted with.
+
+    `whole` is the part that a model of all rows has in its prediction; 0: there is none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     trial: int = Field(ge=0)
@@ -48,6 +52,7 @@ class BundleMember(BaseModel):
     trainer: str
     model: str
     folds: int = Field(ge=1)
+    whole: float = Field(default=0.0, ge=0, le=1)
     hyperparameters: Hyperparameters
 
 
@@ -146,7 +151,7 @@ class Bundle:
 
     def fitted(self, member: BundleMember, fold: int) -> Model:
         """Load one fitted model of the bundle."""
-        return _load(self.folder, member, fold)
+        return _load(member, fold_folder(self.folder, member.trial, fold))
 
     def _predict_examples(self, frame: Any, threads: int, notes: list[str] | None, base: Path | None) -> Any:
         import pandas as pd
@@ -184,11 +189,12 @@ class Bundle:
     def _loaded(self) -> list[tuple[float, Model]]:
         if not self._models:
             total = sum(m.weight for m in self.manifest.members)
-            self._models = [
-                (member.weight / total / member.folds, _load(self.folder, member, fold))
-                for member in self.manifest.members
-                for fold in range(member.folds)
-            ]
+            for member in self.manifest.members:
+                weight = member.weight / total
+                part = weight * (1 - member.whole) / member.folds
+                self._models += [(part, self.fitted(member, fold)) for fold in range(member.folds)]
+                if member.whole:
+                    self._models.append((weight * member.whole, _load(member, whole_folder(self.folder, member.trial))))
         return self._models
 
 
@@ -223,6 +229,11 @@ def fold_folder(folder: Path, trial: int, fold: int) -> Path:
     return folder / MEMBERS / f"{trial:04d}" / f"fold_{fold}"
 
 
+def whole_folder(folder: Path, trial: int) -> Path:
+    """Return where a bundle keeps the model that was fitted on all rows."""
+    return folder / MEMBERS / f"{trial:04d}" / WHOLE
+
+
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
@@ -255,8 +266,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             raise UserError(f"{folder}: damaged, the file {name} is {problem}: export the model again")
 
 
-def _load(folder: Path, member: BundleMember, fold: int) -> Model:
-    place = fold_folder(folder, member.trial, fold)
+def _load(member: BundleMember, place: Path) -> Model:
     try:
         return trainer(member.trainer).load(place)
     except Exception as error:

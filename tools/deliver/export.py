@@ -11,12 +11,23 @@ from typing import Any
 
 from automl_gpt.cards.errors import UserError
 from automl_gpt.tools.data.prepared import Layout
-from automl_gpt.tools.deliver.bundle import CARD, MANIFEST, PASSAGES, BundleMember, Manifest, fold_folder, hashes
+from automl_gpt.tools.deliver.bundle import (
+    CARD,
+    MANIFEST,
+    PASSAGES,
+    WHOLE,
+    BundleMember,
+    Manifest,
+    fold_folder,
+    hashes,
+    whole_folder,
+)
 from automl_gpt.tools.deliver.inputs import INPUTS
 from automl_gpt.tools.evaluate.words import sentence
 from automl_gpt.tools.journal.events import Member
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.train.protocol import ANSWER_TASKS
+from automl_gpt.tools.train.refit import WORTH
 
 
 def export(run_folder: Path, state: RunState, layout: Layout) -> Path:
@@ -92,7 +103,11 @@ def _add_member(fresh: Path, run_folder: Path, state: RunState, member: Member) 
     folds = 1 if state.need_profile().task in ANSWER_TASKS else int(told["folds"])  # answers have no mean
     for fold in range(folds):
         _link(source / f"fold_{fold}", fold_folder(fresh, member.trial, fold))
+    whole = state.ensemble is not None and member.trial in state.ensemble.whole
+    if whole:
+        _link(source / WHOLE, whole_folder(fresh, member.trial))
     return BundleMember(
+        whole=WORTH if whole else 0.0,
         trial=member.trial,
         weight=member.weight,
         trainer=told["trainer"],

@@ -6,6 +6,7 @@ Each reads the run's state from the journal; what it finds becomes an event ther
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from automl_gpt.tools.compose.ensemble import choose
 from automl_gpt.tools.data.prepared import open_prepared
 from automl_gpt.tools.deliver.bundle import load_bundle
 from automl_gpt.tools.deliver.export import export, write_model_card
+from automl_gpt.tools.deliver.whole import add_whole
 from automl_gpt.tools.evaluate.report import write_report
 from automl_gpt.tools.evaluate.test_look import look
 from automl_gpt.tools.journal.events import EnsembleChosen
@@ -21,6 +23,9 @@ from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.journal.store import open_journal
 from automl_gpt.tools.process.link import Link
 from automl_gpt.tools.process.machine import cores
+
+AFTERWARDS = 2.0
+"""Seconds that are left for the look at the test split and the report."""
 
 
 def _open(arguments: dict[str, Any]) -> tuple[RunState, Path]:
@@ -36,13 +41,16 @@ def ensemble_task(arguments: dict[str, Any], _link: Link) -> dict[str, Any]:
     state, folder = _open(arguments)
     prepared = open_prepared(folder / "data")
     alone = not arguments["ensemble"]
-    chosen = choose(state, folder, prepared, state.need_metric(), arguments["seconds_left"], single=alone)
+    left, began = arguments["seconds_left"], time.monotonic()
+    chosen = choose(state, folder, prepared, state.need_metric(), left, single=alone)
+    spare = None if left is None else left - AFTERWARDS - (time.monotonic() - began)
     event = EnsembleChosen(
         members=chosen.members,
         value=chosen.value,
         best_single=chosen.best_single,
         decision_weights=chosen.decision_weights,
         reason=chosen.reason,
+        whole=add_whole(state, folder, prepared, chosen.members, spare),
         by="the controller" if alone else "selection on validation",
     )
     state.apply(event)

@@ -204,6 +204,7 @@ class EnsembleChosen(Record):
     """The models that are delivered, with their weights, and their validation score beside the best single one's.
 
     `decision_weights` are factors on the classes' probabilities before a label is said; empty: the likeliest class.
+    `whole` are the trials whose configuration was fitted on all training rows too, which has a part in the prediction.
     """
 
     kind: Literal["ensemble_chosen"] = "ensemble_chosen"
@@ -213,6 +214,7 @@ class EnsembleChosen(Record):
     reason: str
     by: str
     decision_weights: tuple[float, ...] = ()
+    whole: tuple[int, ...] = ()
 
 
 class TestLooked(Record):
