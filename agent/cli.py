@@ -43,7 +43,9 @@ Cards = Annotated[list[str], typer.Argument(metavar="CARD...", help="Data Card (
 CONTROLLER_HELP = "Who decides: builtin, openai:MODEL (any compatible server by OPENAI_BASE_URL), PROVIDER:MODEL."
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout; prose goes to stderr.")]
 ExportForm = Literal["hf", "onnx"]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, a unique beginning of it, or 'last'.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name, or a unique beginning of it; without one, the last run.")
+]
 
 
 @app.callback()
@@ -125,7 +127,7 @@ def run(
 
 @app.command()
 def resume(
-    run_name: RunName,
+    run_name: RunName = "last",
     controller: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who decides from here on; default: who did before.")
     ] = None,
@@ -140,7 +142,7 @@ def resume(
 
 
 @app.command()
-def replay(run_name: RunName, as_json: Json = False) -> None:
+def replay(run_name: RunName = "last", as_json: Json = False) -> None:
     """Repeat a run's decisions from the recorded answers of its language model, offline; exit code 1 if they differ."""
     from automl_gpt.agent.run import replay_run
 
@@ -162,7 +164,7 @@ def runs(
 
 
 @app.command()
-def show(run_name: RunName, as_json: Json = False) -> None:
+def show(run_name: RunName = "last", as_json: Json = False) -> None:
     """Show one run: its trials, predicted against actual."""
     from automl_gpt.agent.run import show_run
 
@@ -171,7 +173,7 @@ def show(run_name: RunName, as_json: Json = False) -> None:
 
 @app.command()
 def report(
-    run_name: RunName,
+    run_name: RunName = "last",
     out: Annotated[Path | None, typer.Option(help="Where to write it; default: the run's folder.")] = None,
 ) -> None:
     """Write a run's HTML report and print its path."""

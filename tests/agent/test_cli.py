@@ -101,7 +101,7 @@ def test_a_run_that_is_ended_from_outside_goes_on_and_repeats_nothing(data: Path
     ended = [t for t in shown("last")["trial_list"] if t["actual"]["ended_at"] is not None]
     assert 2 <= len(ended) < 14
 
-    resumed = automl("resume", "last", "--json")
+    resumed = automl("resume", "--json")
     assert resumed.returncode == 0, resumed.stderr
     run = json.loads(resumed.stdout)["run"]
     kept = {t["trial"]: t["actual"]["ended_at"] for t in shown(run)["trial_list"]}

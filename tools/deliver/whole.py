@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -54,10 +53,14 @@ def _add(state: RunState, trial: Trial, folder: Path, prepared: Prepared, until:
     model = refit(prepared, name, trial.hyperparameters, metric, steps, seed, until)
     if model is None:
         return False
-    fresh = folder / f".{WHOLE}-{os.getpid()}"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    model.save(fresh)
-    shutil.rmtree(folder / WHOLE, ignore_errors=True)
-    fresh.rename(folder / WHOLE)
+    fresh = folder / f".{WHOLE}"
+    try:
+        for old in (fresh, folder / WHOLE):
+            shutil.rmtree(old, ignore_errors=True)
+        fresh.mkdir()
+        model.save(fresh)
+        fresh.rename(folder / WHOLE)
+    except OSError:  # a full disk: the fold models are saved already, and do without
+        shutil.rmtree(fresh, ignore_errors=True)
+        return False
     return True

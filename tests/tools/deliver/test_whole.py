@@ -100,3 +100,13 @@ def test_a_bundle_from_before_there_were_such_models_is_read(run: FinishedRun) -
         del member["whole"]
     manifest.write_text(json.dumps(told), "utf-8")
     assert len(load_bundle(run.folder).predict_matrix(run.prepared.rows.x[:5])) == 5
+
+
+def test_a_full_disk_leaves_the_fold_models(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, folder: Path) -> None:
+        (folder / "part").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("automl_gpt.tools.train.linear.LinearModel.save", full)
+    assert add_whole(run.state, run.folder, run.prepared, [e.Member(trial=2, weight=1.0)], None) == ()
+    assert not list((run.folder / "trials" / "0002").glob("*whole*"))
