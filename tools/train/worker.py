@@ -83,7 +83,7 @@ def _train(job: Job, link: Link) -> Outcome:
         progress.best_steps.append(model.best_step)
         progress.overhead = max(progress.overhead, time.monotonic() - progress.logged)
         last = fold == prepared.layout.folds - 1
-        if last or link.stop_asked.is_set():
+        if last or link.stop_asked.is_set() or progress.status == "pruned":
             break
         if why := job.rule.after_fold(progress.folds):
             progress.end("pruned", "; ".join(filter(None, (progress.reason, why))))

@@ -62,19 +62,30 @@ def test_a_network_that_cannot_win_is_paused_and_goes_on_to_the_same_end(tmp_pat
     assert not list(tmp_path.glob("paused/scratch_*"))
 
 
-@pytest.mark.parametrize("late", [True, False])
-def test_a_fit_that_the_clock_ends_amid_its_curve_says_so(tmp_path: Path, late: bool) -> None:
-    table = tmp_path / "table.csv"
+def boosted(folder: Path, rule: StopRule, deadline: float | None = None) -> Outcome:
+    """Train boosting with a low learning rate on three folds of a small table."""
+    table = folder / "table.csv"
     table.write_text("x,y\n" + "".join(f"{i % 97},{'a' if i * 7 % 97 < 48 else 'b'}\n" for i in range(2000)))
-    prepare(DataCard(source=str(table), target="y", split=Split(kind="random", folds=3)), None, tmp_path / "data")
-    card, link = model_cards()["lightgbm"], Written()
+    prepare(DataCard(source=str(table), target="y", split=Split(kind="random", folds=3)), None, folder / "data")
+    card = model_cards()["lightgbm"]
     slow = {**card.default(), "learning_rate": 0.01, "num_leaves": 64, "min_data_in_leaf": 1}
     job = Job(
-        trial=1, model=card.name, trainer=card.trainer, hyperparameters=slow, data=str(tmp_path / "data"),
-        out=str(tmp_path / "out"), metric="log_loss", seed=1,
-        rule=StopRule(direction="minimize", incumbent=(1e-6,) * 3, trial=7),
-        deadline=time.monotonic() if late else None,
+        trial=1, model=card.name, trainer=card.trainer, hyperparameters=slow, data=str(folder / "data"),
+        out=str(folder / "out"), metric="log_loss", seed=1, rule=rule, deadline=deadline,
     )  # fmt: skip
-    outcome = Outcome.model_validate(train(job.model_dump(mode="json"), cast(Link, link)))
+    return Outcome.model_validate(train(job.model_dump(mode="json"), cast(Link, Written())))
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_fit_that_the_clock_ends_amid_its_curve_says_so(tmp_path: Path, late: bool) -> None:
+    rule = StopRule(direction="minimize", incumbent=(1e-6,) * 3, trial=7)
+    outcome = boosted(tmp_path, rule, time.monotonic() if late else None)
     assert outcome.cut is late and not outcome.complete and len(outcome.folds) == 1
     assert ("cut short by the time budget; after fold 1" in outcome.reason) is late
+
+
+def test_a_trial_that_cannot_win_in_its_second_fold_begins_no_third(tmp_path: Path) -> None:
+    rule = StopRule(direction="minimize", incumbent=(5.0, 1e-9, 5.0), trial=7, horizon=60)
+    outcome = boosted(tmp_path, rule)
+    assert outcome.status == "pruned" and outcome.reason.startswith("fold 2, step")
+    assert len(outcome.folds) == 2 and outcome.cut and not outcome.complete
