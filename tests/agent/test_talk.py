@@ -6,6 +6,7 @@ import _thread
 import io
 import json
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -556,10 +557,15 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(opened: Opened, monkeypatch: p
         threading.Timer(0.2, _thread.interrupt_main).start()
         return Reply("Once upon a time " * 9, chunk_delay=FOREVER)
 
+    # Tests that a shell started in the background inherit an ignored Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with OpenAIServer([interrupted, Reply("Still here.")]) as server:
         plug(monkeypatch, server)
         session, console = opened("open"), Console(file=io.StringIO(), width=100, _environ={})
-        code = converse(Conversation(session, console, Typing("tell me a story", "are you there?")))
+        try:
+            code = converse(Conversation(session, console, Typing("tell me a story", "are you there?")))
+        finally:
+            signal.signal(signal.SIGINT, before)
         server.wait_for_hang_up()
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert code == 0 and shown.index("stopped") < shown.index("Still here.")
