@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from automl_gpt.cards.errors import ToolError
 from automl_gpt.cards.schema import Scalar
 from automl_gpt.tools.data.prepared import Prepared
 from automl_gpt.tools.train.job import Job
@@ -66,6 +65,7 @@ def refit(
     )  # fmt: skip
     try:
         model = trainer(name).fit(data, job.hyperparameters, emit)
-    except ToolError:
+    except Exception:
+        # Each library fails in its own way; the fold models are there, and the run is not lost for want of one more.
         return None
     return None if late else model
