@@ -12,7 +12,7 @@ import argparse
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,9 +24,10 @@ from rich.progress import Progress
 from automl_gpt.cards.schema import DataCard
 from automl_gpt.tools.data.profile import prepare
 from automl_gpt.tools.data.report import Profile
-from automl_gpt.tools.journal.summary import PastTrial
+from automl_gpt.tools.journal.past import PastSet, PastTrial
 from benchmarks.bayesmark import Table, Task
 from benchmarks.optimisers import Product, search
+from benchmarks.recalled import made_trials
 
 KEPT = Path(__file__).with_name(".llambo_experience")
 SETS = 12
@@ -108,19 +109,29 @@ def trivial(table: Table) -> float:
     return 1.0 if table.regression else float(np.bincount(table.y).max()) / len(table.y)
 
 
-def remembered(models: dict[str, Any], regression: bool, kept: Path, console: Console) -> list[tuple[Table, PastTrial]]:
+@dataclass(frozen=True)
+class Remembered:
+    """The trials of a model on a generated table."""
+
+    table: Table
+    model: str
+    set: PastSet
+    trials: tuple[PastTrial, ...]
+
+
+def remembered(models: dict[str, Any], regression: bool, kept: Path, console: Console) -> list[Remembered]:
     """Return the experience with the models, by their search spaces; runs that are not kept yet are made now."""
-    tables, found = generated(regression), list[tuple[Table, PastTrial]]()
+    tables, found = generated(regression), list[Remembered]()
     with Progress(console=console, transient=True) as progress:
         work = progress.add_task("experience", total=len(tables) * len(models))
         for table in tables:
             for model, space in models.items():
-                found += [(table, trial) for trial in _run(Task(table, model, space), kept)]
+                found.append(_run(Task(table, model, space), kept))
                 progress.advance(work)
     return found
 
 
-def _run(task: Task, kept: Path) -> list[PastTrial]:
+def _run(task: Task, kept: Path) -> Remembered:
     described = json.dumps([VERSION, RANDOM, TRIALS, task.name, dict(task.space)], sort_keys=True)
     file = kept / f"{task.table.name}-{task.model}-{hashlib.sha256(described.encode()).hexdigest()[:12]}.json"
     if file.is_file():
@@ -131,15 +142,12 @@ def _run(task: Task, kept: Path) -> list[PastTrial]:
         file.write_text(json.dumps(stored), "utf-8")
     profile = Profile.model_validate(stored["profile"])
     sign = -1.0 if task.table.regression else 1.0
-    values = [v for _, v in stored["trials"]]
-    best = max(values, key=lambda v: sign * v)
-    common = {"run": task.table.name, "data": task.table.name, "fingerprint": profile.fingerprint, "model": task.model}
-    sizes = {"rows": profile.rows, "columns": profile.features, "meta": profile.meta, "metric": task.table.metric}
-    ends = {"baseline": trivial(task.table), "best": best, "seconds": 1.0}
-    return [
-        PastTrial(trial=i, hyperparameters=h, value=v, **common, **sizes, **ends)
-        for i, (h, v) in enumerate(stored["trials"], 1)
-    ]
+    best = max((v for _, v in stored["trials"]), key=lambda v: sign * v)
+    one = PastSet(
+        profile.fingerprint, task.table.metric, profile.task, task.table.name, "", "", profile.meta,
+        trivial(task.table), best,
+    )  # fmt: skip
+    return Remembered(task.table, task.model, one, tuple(made_trials(one, task.model, stored["trials"])))
 
 
 def _search(task: Task) -> dict[str, Any]:
@@ -168,8 +176,8 @@ def main() -> None:
     options = parser.parse_args()
     spaces: dict[str, Any] = json.loads(options.spaces.read_text("utf-8"))
     searched = {m: s for m, s in spaces.items() if options.regression or m != "AdaBoost"}
-    found: Sequence[Any] = remembered(searched, options.regression, options.kept, Console(stderr=True))
-    Console().print(f"{len(found)} trials kept in {options.kept}")
+    found = remembered(searched, options.regression, options.kept, Console(stderr=True))
+    Console().print(f"{sum(len(r.trials) for r in found)} trials kept in {options.kept}")
 
 
 if __name__ == "__main__":

@@ -30,11 +30,12 @@ from rich.table import Table
 from automl_gpt.cards.schema import CategoricalRange, DataCard
 from automl_gpt.tools.data.report import MetaFeatures, Profile
 from automl_gpt.tools.journal import events as e
+from automl_gpt.tools.journal.past import PastSet, PastTrial
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.log import Row
-from automl_gpt.tools.tune.experience import coordinates
 from automl_gpt.tools.tune.forecasts.forecast import forecast
-from benchmarks.curve_logs import CARD, SETS, Curves, _prepared, curve_logs
+from benchmarks.curve_logs import CARD, CONFIGURATIONS, KEPT, SETS, Curves, _prepared, curve_logs
+from benchmarks.recalled import made_trials, recalled
 
 TRIALS, NEIGHBOURS, TREES = 10, 3, 200
 Z = 1.2816
@@ -69,9 +70,12 @@ class Set:
         return np.hstack(blocks)
 
 
-def sets(data: Path | None, count: int, skip: int) -> list[Set]:
-    """Return data sets with their logs."""
-    return [_described(logs, *_prepared(data, logs.name)) for logs in curve_logs(data, count, skip)]
+def sets(
+    data: Path | None, count: int, skip: int, configurations: int = CONFIGURATIONS, kept: Path = KEPT
+) -> list[Set]:
+    """Return data sets with their logs, which are kept in a folder."""
+    found = curve_logs(data, count, skip, configurations, kept)
+    return [_described(logs, *_prepared(data, logs.name)) for logs in found]
 
 
 def _described(logs: Curves, x: Any, y: Any) -> Set:
@@ -100,21 +104,21 @@ def run_of(target: Set, trials: Sequence[int], others: Sequence[Set]) -> RunStat
     )  # fmt: skip
     state.apply(e.DataProfiled(profile=profile, metric="accuracy"))
     if others:
-        state.apply(e.ExperienceFound(trials=tuple(t for other in others for t in _experience(target, other))))
+        state.apply(e.ExperienceFound(trials=tuple(_experience(profile, others))))
     for number, i in enumerate(trials, 1):
         _finish(state, number, target.logs, i)
     return state
 
 
-def _experience(target: Set, other: Set) -> list[e.SimilarTrial]:
-    far = float(np.sqrt(np.nanmean((coordinates(target.meta) - coordinates(other.meta)) ** 2)))
-    told = {
-        "run": other.logs.name, "data": other.logs.name, "model": CARD.name, "metric": "accuracy", "seconds": 1.0,
-        "baseline": max(other.counts) / sum(other.counts), "best": float(other.final.max()), "distance": min(far, 1.0),
-        "rows": other.meta.rows, "columns": other.meta.columns,
-    }  # fmt: skip
-    pairs = zip(other.logs.configurations, other.final, strict=True)
-    return [e.SimilarTrial(**told, hyperparameters=h, value=float(v)) for h, v in pairs]
+def _experience(profile: Profile, others: Sequence[Set]) -> list[e.SimilarTrial]:
+    known: dict[PastSet, list[PastTrial]] = {}
+    for other in others:
+        name, baseline = other.logs.name, max(other.counts) / sum(other.counts)
+        best = float(other.final.max())
+        one = PastSet(name, "accuracy", profile.task, name, "", "", other.meta, baseline, best)
+        pairs = zip(other.logs.configurations, other.final.tolist(), strict=True)
+        known[one] = made_trials(one, CARD.name, list(pairs))
+    return recalled(profile.fingerprint, profile.task, "accuracy", profile.meta, known)
 
 
 def _finish(state: RunState, number: int, logs: Curves, i: int) -> None:

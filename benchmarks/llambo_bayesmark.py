@@ -26,15 +26,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table as Printed
 
-from automl_gpt.agent.driver import EXPERIENCE_LIMIT
 from automl_gpt.cards.schema import Hyperparameters
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.journal.events import SimilarTrial
-from automl_gpt.tools.journal.summary import PastTrial
-from automl_gpt.tools.tune.experience import similar
 from benchmarks import bayesmark_experience
-from benchmarks.bayesmark import Table, Task, read_table, remembering
+from benchmarks.bayesmark import Task, read_table, remembering
 from benchmarks.optimisers import Chance, Optimiser, Product, search, tpe
+from benchmarks.recalled import recalled
 
 METHODS = ("automl-gpt", "automl-gpt-alone", "gpt35", "default+tpe", "tpe", "random")
 TRIALS, REPORTED = 30, (6, 10, 20, 30)
@@ -62,7 +60,7 @@ class Bench:
     """A folder of the layout, and what was remembered of it."""
 
     folder: Path
-    experience: list[tuple[Table, PastTrial]] = field(default_factory=list[tuple[Table, PastTrial]])
+    experience: list[bayesmark_experience.Remembered] = field(default_factory=list[bayesmark_experience.Remembered])
     _profiles: dict[str, Profile] = field(default_factory=dict[str, Profile])
 
     def read(self, name: str) -> Any:
@@ -89,16 +87,9 @@ class Bench:
 
     def past(self, task: Task) -> list[SimilarTrial]:
         """Return what the product would remember: trials of the model on near data that share no row with the set."""
-        if task.table.name not in self._profiles:
-            self._profiles[task.table.name] = bayesmark_experience.profiled(task.table)
-        others = [
-            trial
-            for table, trial in self.experience
-            if trial.model == task.model
-            and not table.rows & task.table.rows
-            and table.regression == task.table.regression
-        ]
-        return similar(self._profiles[task.table.name].meta, others, EXPERIENCE_LIMIT, task.table.metric)
+        mine, own = (r for r in self.experience if r.model == task.model), self._profile(task)
+        others = {r.set: r.trials for r in mine if not r.table.rows & task.table.rows}
+        return recalled(own.fingerprint, own.task, task.table.metric, own.meta, others)
 
     def published(self, task: Task, seed: int) -> list[float] | None:
         """Return the language model's scores, more is better; None where there is no file."""
@@ -122,7 +113,8 @@ class Bench:
         return tpe(card, seed, None if default is None else card.complete(default))
 
     def _profile(self, task: Task) -> Profile:
-        self.past(task)
+        if task.table.name not in self._profiles:
+            self._profiles[task.table.name] = bayesmark_experience.profiled(task.table)
         return self._profiles[task.table.name]
 
 

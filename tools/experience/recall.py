@@ -1,6 +1,8 @@
 """What of all experience concerns the data at hand: the nearest data sets first, then their trials by an index.
 
-Own runs and imports stand in the store, the shipped pack beside it. Nothing near gives an empty answer.
+Own runs and imports stand in the store, the shipped pack beside it. Data under the metric at hand come first; where few
+of them are near, data under other metrics tell too which configurations are good, from farther away. Nothing near gives
+an empty answer.
 """
 
 from __future__ import annotations
@@ -31,6 +33,11 @@ _LOOKED_AT = 64
 _BEST, _OTHERS = 150, 50
 """Trials of one data set that are read: its best, and where there are more some of the worst."""
 _ABOUT_LENGTH = 300
+CLASSIFICATION = ("binary", "multiclass")
+ENOUGH_SETS = 3
+"""Where at least so many data sets are near under the metric at hand, other metrics are not looked at."""
+OTHER_METRIC = 0.25
+"""How much farther away data are that were scored by another metric."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +65,13 @@ def recall(
 ) -> list[SimilarTrial]:
     """Return at most `limit` finished trials on the nearest data, nearest first; of each data set its best ones first.
 
-    Data of another kind of task or another metric, the data at hand themselves, and data farther than 1 never appear.
+    Data of another kind of task (two classes and many are one kind), the data at hand themselves, and data farther than
+    1 never appear.
     """
     with journal.database.reading() as connection:
-        near = _nearest(question, _stored(connection, question), shipped=False)
-        if with_shipped:
-            near += _nearest(question, _packed(question), shipped=True)
+        near = _look(connection, question, with_shipped, other_metrics=False)
+        if len(near) < ENOUGH_SETS:
+            near += _look(connection, question, with_shipped, other_metrics=True)
         near = _once(sorted(near, key=lambda n: (n.distance, n.shipped, n.one.fingerprint)))[:MOST_SETS]
         quota = max(1, limit // max(1, len(near)))
         chosen = [(n, one.id) for n in near for one in spread(_ranked(connection, n), quota)][:limit]
@@ -71,19 +79,30 @@ def recall(
     return [_similar(n, known[i]) for n, i in chosen]
 
 
-def _stored(connection: Connection, question: Question) -> list[PastSet]:
+def _look(connection: Connection, question: Question, with_shipped: bool, other_metrics: bool) -> list[_Near]:
+    near = _nearest(question, _stored(connection, question, other_metrics), shipped=False)
+    return near + _nearest(question, _packed(question, other_metrics), shipped=True) if with_shipped else near
+
+
+def _stored(connection: Connection, question: Question, other_metrics: bool) -> list[PastSet]:
     """Return the data sets of the store that look nearest by their signatures."""
-    names, marks = past.signatures(connection, question.task, question.metric, question.meta.modality)
-    if not names:
+    kind = _tasks(question), question.metric, question.meta.modality
+    keys, marks = past.signatures(connection, *kind, other_metrics=other_metrics)
+    if not keys:
         return []
     rough = rough_distances(question.meta, question.about, marks)
     some = np.argpartition(rough, min(_LOOKED_AT, len(rough) - 1))[:_LOOKED_AT]
-    return past.sets_of(connection, [names[i] for i in some], question.metric)
+    return past.sets_of(connection, [keys[i] for i in some])
 
 
-def _packed(question: Question) -> list[PastSet]:
-    kind = (question.task, question.metric, question.meta.modality)
-    return [one for one in shipped().sets if (one.task, one.metric, one.meta.modality) == kind]
+def _packed(question: Question, other_metrics: bool) -> list[PastSet]:
+    tasks, modality = _tasks(question), question.meta.modality
+    known = [one for one in shipped().sets if one.task in tasks and one.meta.modality == modality]
+    return [one for one in known if (one.metric != question.metric) == other_metrics]
+
+
+def _tasks(question: Question) -> tuple[str, ...]:
+    return CLASSIFICATION if question.task in CLASSIFICATION else (question.task,)
 
 
 def _nearest(question: Question, sets: Sequence[PastSet], shipped: bool) -> list[_Near]:
@@ -92,10 +111,11 @@ def _nearest(question: Question, sets: Sequence[PastSet], shipped: bool) -> list
     texts = [words(question.card), words(question.about)]
     alike = np.array([max(likeness(text, words(one.about)) for text in texts) for one in sets])
     far = combined(distances(question.meta, [one.meta for one in sets]), alike)
+    far = far + OTHER_METRIC * np.array([one.metric != question.metric for one in sets])
     return [
         _Near(one, float(distance), float(a), shipped)
         for one, distance, a in zip(sets, far, alike, strict=True)
-        if distance < FARTHEST and one.fingerprint != question.fingerprint
+        if distance < FARTHEST and one.fingerprint != question.fingerprint and one.metric in METRICS
     ]
 
 

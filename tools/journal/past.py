@@ -218,24 +218,27 @@ def forget_imported(connection: Connection, source: str | None = None) -> int:
 # ---------------------------------------------------------------------------------------------------------- finding
 
 
-def signatures(connection: Connection, task: str, metric: str, modality: str) -> tuple[list[str], list[bytes]]:
-    """Return the fingerprints of all data sets of one kind under one metric, and what they are compared by."""
+def signatures(
+    connection: Connection, tasks: Sequence[str], metric: str, modality: str, other_metrics: bool = False
+) -> tuple[list[Key], list[bytes]]:
+    """Return the keys of data sets of some kinds under one metric, or under all others, and their signatures."""
     from sqlalchemy import select
 
     c = tables().past_sets.c
-    query = select(c.fingerprint, c.signature).where(c.task == task, c.metric == metric, c.modality == modality)
-    usable = [row for row in connection.execute(query).tuples().all() if len(row[1]) == SIGNATURE_BYTES]
-    return [row[0] for row in usable], [row[1] for row in usable]
+    scored = c.metric != metric if other_metrics else c.metric == metric
+    query = select(c.fingerprint, c.metric, c.signature).where(c.task.in_(tasks), scored, c.modality == modality)
+    usable = [row for row in connection.execute(query).tuples().all() if len(row[2]) == SIGNATURE_BYTES]
+    return [(row[0], row[1]) for row in usable], [row[2] for row in usable]
 
 
-def sets_of(connection: Connection, fingerprints: Sequence[str], metric: str) -> list[PastSet]:
-    """Return data sets by their fingerprints, in the order of these."""
+def sets_of(connection: Connection, keys: Sequence[Key]) -> list[PastSet]:
+    """Return data sets by their keys, in the order of these."""
     from sqlalchemy import select
 
-    table = tables().past_sets
-    query = select(table).where(table.c.fingerprint.in_(fingerprints), table.c.metric == metric)
-    found = {row["fingerprint"]: _set(row) for row in connection.execute(query).mappings()}
-    return [found[name] for name in fingerprints if name in found]
+    c, wanted = tables().past_sets.c, set(keys)
+    rows = connection.execute(select(tables().past_sets).where(c.fingerprint.in_({k[0] for k in keys}))).mappings()
+    found = {one: _set(row) for row in rows if (one := (row["fingerprint"], row["metric"])) in wanted}
+    return [found[key] for key in keys if key in found]
 
 
 def _set(row: Any) -> PastSet:

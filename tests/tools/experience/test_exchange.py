@@ -71,7 +71,7 @@ def test_what_one_store_exports_another_one_learns_and_twice_changes_nothing(jou
     assert (best.value, best.hyperparameters, best.imported, best.source) == (0.9, {"depth": 2.0}, True, "team")
     assert best.curve == ((1, 0.5), (2, 0.9)) and poor.model == "baseline"
     with sqlite_journal.database.reading() as connection:
-        [one] = past.sets_of(connection, ["f1"], "accuracy")
+        [one] = past.sets_of(connection, [("f1", "accuracy")])
     assert (one.name, one.about, one.baseline, one.best) == ("loans", "loans\nLoans of a bank.", 0.6, 0.9)
     again = import_file(sqlite_journal, file, cards(make))
     assert (again.trials, again.known, len(stored(sqlite_journal))) == (0, 2, 2)
@@ -168,7 +168,7 @@ def test_what_others_write_is_cut_and_shows_no_control_characters(sqlite_journal
     strange = DATA | {"name": "a\x1b[31m\nb", "about": "x\u0000y\u202e"}
     import_file(sqlite_journal, write(tmp_path / "a.jsonl", HEADER, strange, trial()), cards(make))
     with sqlite_journal.database.reading() as connection:
-        [one] = past.sets_of(connection, ["f1"], "accuracy")
+        [one] = past.sets_of(connection, [("f1", "accuracy")])
     assert "".join(one.name.split()) == "a[31mb" and one.about.replace("\n", "").isprintable()
     long = write(tmp_path / "b.jsonl", HEADER, DATA | {"name": "n" * 999}, DATA, trial(value=0.1))
     assert import_file(sqlite_journal, long, cards(make)).left_out == 1

@@ -52,9 +52,24 @@ def ask(journal, question: Question = QUESTION, **more) -> list:
 def test_nothing_near_gives_an_empty_answer(journal):
     assert ask(journal) == []
     far = near(rows=5_000_000, columns=2000, landmark=-0.5, missing=0.9, minority_share=0.001, class_entropy=0.01)
-    other = near(classes=5)
-    keep(journal, a_set("far", far), a_set("other", other, task="multiclass"), a_set("metric", metric="log_loss"))
+    keep(journal, a_set("far", far), a_set("other", near(classes=0), task="regression"))
+    keep(journal, a_set("unknown", metric="a_metric_of_tomorrow"))
     assert ask(journal) == []
+
+
+def test_few_near_data_under_a_metric_are_joined_by_data_under_others_farther_away(journal):
+    keep(journal, a_set("own", near(rows=1500)), a_set("other", metric="log_loss"), a_set("own", metric="log_loss"))
+    own, other = ask(journal)
+    assert (own.data, own.metric, other.data, other.metric) == ("own", "roc_auc", "other", "log_loss")
+    assert own.distance < other.distance == pytest.approx(recalling.OTHER_METRIC)
+    keep(journal, *(a_set(f"own{i}") for i in range(recalling.ENOUGH_SETS)))
+    assert {t.metric for t in ask(journal)} == {"roc_auc"}
+
+
+def test_many_classes_tell_of_two(journal):
+    keep(journal, a_set("many", near(classes=3), "accuracy", "multiclass"))
+    asked = replace(QUESTION, metric="accuracy")
+    assert [t.data for t in ask(journal, asked)] == ["many"]
 
 
 def test_nearest_data_come_first_with_what_is_known_of_them(journal):

@@ -87,7 +87,7 @@ def test_an_old_version_becomes_what_this_one_makes_and_is_filled_from_the_event
     assert (summary.run, summary.valid, summary.status, journal.looks("f1")) == ("old-2222", 0.91, "finished", 1)
     assert (summary.usage.tokens_in, summary.usage.tokens_out, summary.usage.cost_usd) == (30, 5, 0.002)
     with journal.database.reading() as connection:
-        [one] = past.sets_of(connection, ["f1"], "accuracy")
+        [one] = past.sets_of(connection, [("f1", "accuracy")])
         best = past.ranked(connection, ("f1", "accuracy"), 1, 0)
         found = list(past.trials_by_id(connection, [best[0].id]).values())
     assert one.about == "flowers\ntarget: kind\ninputs: a" and one.card == "flowers\n"

@@ -287,8 +287,8 @@ def test_looks_at_a_test_split_are_counted_over_all_runs(journal, make):
 def experience_of(journal, metric: str = "accuracy") -> list:
     """All data sets of a metric with their trials, best first."""
     with journal.database.reading() as connection:
-        names, _ = past.signatures(connection, "binary", metric, "tabular")
-        sets = past.sets_of(connection, sorted(names), metric)
+        keys, _ = past.signatures(connection, ["binary"], metric, "tabular")
+        sets = past.sets_of(connection, sorted(keys))
         found = {one.fingerprint: past.ranked(connection, (one.fingerprint, metric), 10, 0) for one in sets}
         known = past.trials_by_id(connection, [one.id for ranked in found.values() for one in ranked])
         return [(one, [known[trial.id] for trial in found[one.fingerprint]]) for one in sets]

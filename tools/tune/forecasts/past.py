@@ -26,7 +26,8 @@ _APART, _FARTHER = 0.15, 0.5
 @dataclass(frozen=True)
 class PastSet:
     """A model's trials on one other data set: configurations, their scores in `units` of their spread, warped, and as
-    `shares` of the way from the baseline to a perfect score; the data set's `distance`."""
+    `shares` of the way from the baseline to a perfect score where that is the run's metric; the data set's `distance`.
+    """
 
     configurations: tuple[Hyperparameters, ...]
     units: Vector
@@ -42,20 +43,20 @@ def past_sets(state: RunState, card: ModelCard) -> list[PastSet]:
     """Return a model's experience by data set, nearest first, as far as it is legal for the card; computed once."""
     key = f"past {card.name}"
     if key not in state.memo:
-        state.memo[key] = _past_sets(state.experience or (), card)
+        state.memo[key] = _past_sets(state.experience or (), card, state.need_metric().name)
     return state.memo[key]
 
 
-def _past_sets(experience: Sequence[SimilarTrial], card: ModelCard) -> list[PastSet]:
+def _past_sets(experience: Sequence[SimilarTrial], card: ModelCard, metric: str) -> list[PastSet]:
     groups: dict[tuple[str, str], list[SimilarTrial]] = {}
     known = [t for t in experience if t.model == card.name and t.metric in METRICS and abs(t.value) < FINITE]
     usable = [t for t in sorted(known, key=lambda t: t.distance) if legal(card, t.hyperparameters)]
     for trial in usable[:MOST_EXPERIENCE]:
         groups.setdefault((trial.data, trial.metric), []).append(trial)
-    return [_past_set(trials) for trials in groups.values()]
+    return [_past_set(trials, metric) for trials in groups.values()]
 
 
-def _past_set(trials: Sequence[SimilarTrial]) -> PastSet:
+def _past_set(trials: Sequence[SimilarTrial], own: str) -> PastSet:
     metric, base = METRICS[trials[0].metric], trials[0].baseline
     values = [t.value for t in trials]
     centre = float(np.median(values))
@@ -64,9 +65,9 @@ def _past_set(trials: Sequence[SimilarTrial]) -> PastSet:
     reach = reach or max(0.02 * abs(centre), 1e-9)
     scale = Scale(centre, width_of(values, centre, reach), metric.sign, reach)
     units = np.array([scale.to_unit(v) for v in values])
-    shares = (
-        np.clip((np.array(values) - base) / (metric.best - base), -1.0, 1.0) if known and base is not None else None
-    )
+    shares: Vector | None = None
+    if known and base is not None and metric.name == own:
+        shares = np.clip((np.array(values) - base) / (metric.best - base), -1.0, 1.0)
     return PastSet(tuple(t.hyperparameters for t in trials), warp_of(units).to(units), shares, trials[0].distance)
 
 
