@@ -34,6 +34,8 @@ from automl_gpt.tools.journal.past import PastSet, PastTrial
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.log import Row
 from automl_gpt.tools.tune.forecasts.forecast import forecast
+from benchmarks.bayesmark import Table as Labelled
+from benchmarks.bayesmark_experience import profiled
 from benchmarks.curve_logs import CARD, CONFIGURATIONS, KEPT, SETS, Curves, _prepared, curve_logs
 from benchmarks.recalled import made_trials, recalled
 
@@ -79,13 +81,8 @@ def sets(
 
 
 def _described(logs: Curves, x: Any, y: Any) -> Set:
-    counts = np.bincount(y)
-    share = counts / counts.sum()
-    meta = MetaFeatures(
-        rows=len(y), columns=x.shape[1], numeric=x.shape[1], categorical=0, classes=len(counts),
-        class_entropy=float(-(share * np.log(share)).sum() / np.log(len(counts))), minority_share=float(share.min()),
-    )  # fmt: skip
-    return Set(logs, meta, tuple(int(c) for c in counts))
+    profile = profiled(Labelled(logs.name, x, y, regression=False))
+    return Set(logs, profile.meta, tuple(int(c) for c in np.bincount(y)))
 
 
 # --------------------------------------------------------------------------------------------------------------- ours

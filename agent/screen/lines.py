@@ -77,14 +77,18 @@ def _profiled(event: e.DataProfiled, _state: RunState, glyphs: Glyphs) -> list[R
 
 
 def _experience(event: e.ExperienceFound, state: RunState, _glyphs: Glyphs) -> list[RenderableType]:
-    if not event.trials:
-        return [_note("experience", "nothing near these data is known")] if state.request.experience != "none" else []
-    sets = {(trial.fingerprint or trial.data): trial.source for trial in event.trials}
-    nearest = min(event.trials, key=lambda trial: trial.distance)
+    near = state.experience or ()
+    if not near:
+        nothing = "nothing near these data is known"
+        if state.far_experience:
+            nothing += f"; {len(state.far_experience)} trials on other data help forecasts alone"
+        return [_note("experience", nothing)] if state.request.experience != "none" else []
+    sets = {(trial.fingerprint or trial.data): trial.source for trial in near}
+    nearest = min(near, key=lambda trial: trial.distance)
     shipped = sum(source == "shipped" for source in sets.values())
-    many = f"{len(event.trials)} trials on {len(sets)} data set{'s' * (len(sets) != 1)} like these"
+    many = f"{len(near)} trials on {len(sets)} data set{'s' * (len(sets) != 1)} like these"
     many += f" ({shipped} shipped)" if shipped else ""
-    others = {trial.metric for trial in event.trials} - {state.need_metric().name}
+    others = {trial.metric for trial in near} - {state.need_metric().name}
     many += f", some scored by {plain(', '.join(sorted(others)))}" if others else ""
     return [_note("experience", f"{many}, nearest {plain(nearest.data)} at distance {nearest.distance:.2f}")]
 

@@ -53,7 +53,7 @@ class MetaFeatures(Fact):
     numeric: int
     categorical: int
     classes: int
-    class_entropy: float = 0.0
+    class_entropy: float = Field(default=0.0, description="in bits")
     minority_share: float = 0.0
     missing: float = 0.0
     target_skew: float = 0.0

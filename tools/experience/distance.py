@@ -38,17 +38,18 @@ _COMMON = frozenset(
 def coordinates(meta: MetaFeatures) -> NDArray[np.float64]:
     """Return meta-features in units in which a difference of 1 is a large one; NaN where one is unknown.
 
-    The units are fixed, and not those of the data sets at hand: a distance means the same in every store.
+    The units are fixed, and not those of the data sets at hand: a distance means the same in every store. How even the
+    classes are is told as a share of what as many even ones have.
     """
-    width = max(meta.numeric + meta.categorical, 1)
+    width, classes = max(meta.numeric + meta.categorical, 1), max(meta.classes, 2)
     mark, linear, near = (math.nan if m is None else m for m in (meta.landmark, meta.linear, meta.neighbour))
     values = (
         math.log10(max(meta.rows, 1)) / 0.7,
         math.log10(max(meta.columns, 1)) / 0.5,
         meta.categorical / width / 0.5,
         math.log2(max(meta.classes, 1)) / 1.0,
-        meta.class_entropy / 0.3,
-        meta.minority_share / 0.2,
+        meta.class_entropy / math.log2(classes) / 0.3,
+        meta.minority_share * classes / 0.4,
         math.sqrt(min(max(meta.missing, 0.0), 1.0)) / 0.4,
         math.asinh(meta.target_skew) / 1.5,
         mark / 0.25,

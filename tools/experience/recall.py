@@ -1,8 +1,8 @@
 """What of all experience concerns the data at hand: the nearest data sets first, then their trials by an index.
 
 Own runs and imports stand in the store, the shipped pack beside it. Data under the metric at hand come first; where few
-of them are near, data under other metrics tell too which configurations are good, from farther away. Nothing near gives
-an empty answer.
+of them are near, data under other metrics tell too which configurations are good, from farther away. What room is left
+goes to data that are not near: how a model's configurations compare on them still helps a forecast, and nothing else.
 """
 
 from __future__ import annotations
@@ -65,18 +65,26 @@ def recall(
 ) -> list[SimilarTrial]:
     """Return at most `limit` finished trials on the nearest data, nearest first; of each data set its best ones first.
 
-    Data of another kind of task (two classes and many are one kind), the data at hand themselves, and data farther than
-    1 never appear.
+    Data of another kind of task (two classes and many are one kind) and the data at hand themselves never appear. Those
+    at a distance of 1 or more are not like these: they come last, and only as far as there is room.
     """
     with journal.database.reading() as connection:
         near = _look(connection, question, with_shipped, other_metrics=False)
-        if len(near) < ENOUGH_SETS:
+        if sum(n.distance < FARTHEST for n in near) < ENOUGH_SETS:
             near += _look(connection, question, with_shipped, other_metrics=True)
         near = _once(sorted(near, key=lambda n: (n.distance, n.shipped, n.one.fingerprint)))[:MOST_SETS]
-        quota = max(1, limit // max(1, len(near)))
-        chosen = [(n, one.id) for n in near for one in spread(_ranked(connection, n), quota)][:limit]
+        chosen = _chosen(connection, [n for n in near if n.distance < FARTHEST], limit)
+        chosen += _chosen(connection, [n for n in near if n.distance >= FARTHEST], limit - len(chosen))
         known = _packed_trials(near) | past.trials_by_id(connection, [i for n, i in chosen if not n.shipped])
     return [_similar(n, known[i]) for n, i in chosen]
+
+
+def _chosen(connection: Connection, near: Sequence[_Near], limit: int) -> list[tuple[_Near, str]]:
+    """Choose at most `limit` trials, of each data set as many."""
+    if not near or limit <= 0:
+        return []
+    quota = max(1, limit // len(near))
+    return [(n, one.id) for n in near for one in spread(_ranked(connection, n), quota)][:limit]
 
 
 def _look(connection: Connection, question: Question, with_shipped: bool, other_metrics: bool) -> list[_Near]:
@@ -111,11 +119,13 @@ def _nearest(question: Question, sets: Sequence[PastSet], shipped: bool) -> list
     texts = [words(question.card), words(question.about)]
     alike = np.array([max(likeness(text, words(one.about)) for text in texts) for one in sets])
     far = combined(distances(question.meta, [one.meta for one in sets]), alike)
-    far = far + OTHER_METRIC * np.array([one.metric != question.metric for one in sets])
+    other = np.array([one.metric != question.metric for one in sets])
+    far = far + OTHER_METRIC * other
+    wanted = np.isfinite(far) & ((far < FARTHEST) | ~other)
     return [
         _Near(one, float(distance), float(a), shipped)
-        for one, distance, a in zip(sets, far, alike, strict=True)
-        if distance < FARTHEST and one.fingerprint != question.fingerprint and one.metric in METRICS
+        for one, distance, a, well in zip(sets, far, alike, wanted, strict=True)
+        if well and one.fingerprint != question.fingerprint and one.metric in METRICS
     ]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from automl_gpt.cards.errors import StoreError
 from automl_gpt.tools.journal.derive import rebuild
+from automl_gpt.tools.journal.past import sign_anew
 from automl_gpt.tools.journal.tables import SCHEMA_VERSION, tables
 
 if TYPE_CHECKING:
@@ -150,4 +151,9 @@ def _from_3_to_4(operations: Operations) -> None:
     operations.create_index("past_trials_by_source", "past_trials", ["imported", "source"])
 
 
-_STEPS: tuple[Callable[[Operations], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4)
+def _from_4_to_5(operations: Operations) -> None:
+    """Sign data sets anew: what they are compared by has other units."""
+    sign_anew(operations.get_bind())
+
+
+_STEPS: tuple[Callable[[Operations], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4, _from_4_to_5)

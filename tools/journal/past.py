@@ -116,6 +116,17 @@ def keep_set(connection: Connection, one: PastSet) -> None:
     upsert(connection, table, {**row, **figures, "signature": signature(one.meta, one.about)})
 
 
+def sign_anew(connection: Connection) -> None:
+    """Compute the signatures of all data sets again, from what is known of them."""
+    from sqlalchemy import select
+
+    table = tables().past_sets
+    for row in connection.execute(select(table)).mappings().all():
+        one = _set(row)
+        mine = table.update().where(*_of(table, (one.fingerprint, one.metric)))
+        connection.execute(mine.values(signature=signature(one.meta, one.about)))
+
+
 def meta_json(meta: MetaFeatures) -> str:
     """Write meta-features so that NaN and infinities can be read back."""
     from pydantic_core import to_json

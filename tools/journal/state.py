@@ -9,6 +9,7 @@ from typing import Any, Literal
 from automl_gpt.cards.schema import DataCard, Hyperparameters, ModelCard
 from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.evaluate.metrics import METRICS
+from automl_gpt.tools.experience.distance import FARTHEST
 from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.limits import limited
 from automl_gpt.tools.log import Gap, Metric, Row, TrainingLog
@@ -98,6 +99,7 @@ class RunState:
     profile: Profile | None = None
     metric: Metric | None = None
     experience: tuple[e.SimilarTrial, ...] | None = None
+    far_experience: tuple[e.SimilarTrial, ...] = ()
     assigned: tuple[str, ...] = ()
     trials: dict[int, Trial] = field(default_factory=dict)
     approved: bool = False
@@ -185,7 +187,8 @@ class RunState:
         self.profile, self.metric = event.profile, METRICS[event.metric]
 
     def _experience_found(self, event: e.ExperienceFound) -> None:
-        self.experience = event.trials
+        self.experience = tuple(t for t in event.trials if t.distance < FARTHEST)
+        self.far_experience = tuple(t for t in event.trials if t.distance >= FARTHEST)
         self.memo.clear()
 
     def _models_assigned(self, event: e.ModelsAssigned) -> None:

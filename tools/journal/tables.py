@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
     from sqlalchemy.sql import ColumnElement
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class Tables(NamedTuple):

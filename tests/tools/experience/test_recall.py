@@ -11,6 +11,7 @@ from automl_gpt.tools.data.report import MetaFeatures
 from automl_gpt.tools.experience import recall as recalling
 from automl_gpt.tools.experience.pack import FILE, Pack, shipped
 from automl_gpt.tools.experience.recall import Question, recall, spread
+from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal import past
 from automl_gpt.tools.journal.past import PastSet, PastTrial, Ranked
 from automl_gpt.tools.journal.state import RunState
@@ -52,9 +53,21 @@ def ask(journal, question: Question = QUESTION, **more) -> list:
 def test_nothing_near_gives_an_empty_answer(journal):
     assert ask(journal) == []
     far = near(rows=5_000_000, columns=2000, landmark=-0.5, missing=0.9, minority_share=0.001, class_entropy=0.01)
-    keep(journal, a_set("far", far), a_set("other", near(classes=0), task="regression"))
+    keep(journal, a_set("far", far, "log_loss"), a_set("other", near(classes=0), task="regression"))
     keep(journal, a_set("unknown", metric="a_metric_of_tomorrow"))
     assert ask(journal) == []
+
+
+def test_data_that_are_not_near_come_last_and_only_where_there_is_room(journal):
+    far = near(rows=5_000_000, columns=2000, landmark=-0.5, missing=0.9, minority_share=0.001, class_entropy=0.01)
+    sets = [a_set("far", far), a_set("near")]
+    trials = [a_trial(s.fingerprint, 0.5 + i / 1000) for s in sets for i in range(30)]
+    keep(journal, *sets, trials=trials)
+    assert [t.data for t in ask(journal, limit=40)] == ["near"] * 30 + ["far"] * 10
+    assert {t.data for t in ask(journal, limit=30)} == {"near"}
+    state = started()
+    state.apply(e.ExperienceFound(trials=tuple(ask(journal))))
+    assert {t.data for t in state.experience or ()} == {"near"} and {t.data for t in state.far_experience} == {"far"}
 
 
 def test_few_near_data_under_a_metric_are_joined_by_data_under_others_farther_away(journal):

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import inspect
 
 from automl_gpt.cards.errors import StoreError
+from automl_gpt.tools.data.report import MetaFeatures
+from automl_gpt.tools.experience.distance import signature
 from automl_gpt.tools.journal import migrate, past
 from automl_gpt.tools.journal.derive import as_text
 from automl_gpt.tools.journal.store import open_journal
@@ -109,6 +111,19 @@ def test_an_old_version_becomes_what_this_one_makes_and_is_filled_from_the_event
     again.close()
 
 
+def test_data_sets_of_version_4_are_signed_anew(journal, store_url):
+    meta, one = MetaFeatures(rows=90, columns=3, numeric=3, categorical=0, classes=3, class_entropy=1.5), "f1"
+    with journal.database.writing() as connection:
+        past.keep_set(connection, past.PastSet(one, "accuracy", "multiclass", one, "", "", meta, 0.3, 0.9))
+        connection.execute(tables().past_sets.update().values(signature=b"of version 4"))
+        connection.execute(tables().meta.update().values(value="4"))
+    journal.close()
+    again = open_journal(store_url, journal.folder)
+    with again.database.reading() as connection:
+        assert past.signatures(connection, ["multiclass"], "accuracy", "tabular")[1] == [signature(meta, "")]
+    again.close()
+
+
 def test_the_old_file_is_copied_aside_with_what_its_log_still_holds(tmp_path, make):
     file = tmp_path / "journal.db"
     with closing(sqlite3.connect(file)) as old:
@@ -140,8 +155,8 @@ def test_an_upgrade_that_fails_leaves_the_old_version_whole(old_url, tmp_path, m
 def test_a_journal_of_a_newer_version_is_left_alone(journal, store_url):
     meta = tables().meta
     with journal.database.writing() as connection:
-        connection.execute(meta.update().values(value="5"))
-    with pytest.raises(StoreError, match=r"has version 5, this automl-gpt knows 4: upgrade automl-gpt") as told:
+        connection.execute(meta.update().values(value="6"))
+    with pytest.raises(StoreError, match=r"has version 6, this automl-gpt knows 5: upgrade automl-gpt") as told:
         open_journal(store_url, journal.folder)
     assert "\n" not in str(told.value) and "not-for-eyes" not in str(told.value)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
+from automl_gpt.tools.experience.distance import FARTHEST
 from automl_gpt.tools.journal.state import TRIVIAL, RunState, Trial
 from automl_gpt.tools.log import Metric
 from automl_gpt.tools.tune.allowed import whole_cards
@@ -92,10 +93,10 @@ def _before_any(state: RunState, card: ModelCard, past: Sequence[PastSet], confi
     """Predict the first score: the landmark's guess, moved towards what the configuration reached on near data."""
     landmark, guess = state.need_profile().meta.landmark, expected_level(state, card) or prior(state)
     ground = "nothing trained yet" if landmark is None else "nothing trained yet: a simple model's score on the data"
-    trials = sum(len(p) for p in past)
-    if not trials:
+    near = [p for p in past if p.distance < FARTHEST]
+    if not near:
         return _told(state, guess, ground)
-    return _told(state, past_shares(state, card, past, configuration, guess), f"{ground}; {_similar(trials)}")
+    return _told(state, past_shares(state, card, near, configuration, guess), f"{ground}; {_others(near)}")
 
 
 def _told(state: RunState, guess: Prior, ground: str) -> Expected:
@@ -143,7 +144,7 @@ def _teacher(state: RunState, layout: Columns, card: ModelCard, past: Sequence[P
     if key not in state.memo:
         given = [(card.name, h) for p in past for h in p.configurations]
         data = [i for i, p in enumerate(past, 1) for _ in p.configurations]
-        noise = np.concatenate([np.full(len(p), p.distance**2) for p in past])
+        noise = np.concatenate([np.full(len(p), min(p.distance, FARTHEST) ** 2) for p in past])
         state.memo[key] = taught(points(layout, given, data), np.concatenate([p.units for p in past]), noise)
     return state.memo[key]
 
@@ -165,9 +166,9 @@ def _bounded(belief: Belief, stretch: float, warp: Warp, scale: Scale, metric: M
 
 def _ground(own: Sequence[Trial], past: Sequence[PastSet], model: str) -> str:
     text = f"{len(own)} finished trials, {sum(t.model == model for t in own)} of them {model}"
-    trials = sum(len(p) for p in past)
-    return text + (f"; {_similar(trials)}" if trials else "")
+    return text + (f"; {_others(past)}" if past else "")
 
 
-def _similar(trials: int) -> str:
-    return f"{trials} trials on similar data"
+def _others(past: Sequence[PastSet]) -> str:
+    similar = all(p.distance < FARTHEST for p in past)
+    return f"{sum(len(p) for p in past)} trials on {'similar' if similar else 'other'} data"

@@ -40,10 +40,13 @@ class PastSet:
 
 
 def past_sets(state: RunState, card: ModelCard) -> list[PastSet]:
-    """Return a model's experience by data set, nearest first, as far as it is legal for the card; computed once."""
+    """Return a model's experience by data set, nearest first, as far as it is legal for the card; computed once.
+
+    Data that are not near count too, each by its distance: how configurations compare is much the same everywhere.
+    """
     key = f"past {card.name}"
     if key not in state.memo:
-        state.memo[key] = _past_sets(state.experience or (), card, state.need_metric().name)
+        state.memo[key] = _past_sets((*(state.experience or ()), *state.far_experience), card, state.need_metric().name)
     return state.memo[key]
 
 
