@@ -369,6 +369,7 @@ def _need_approval(yes: bool) -> None:
 def main() -> None:
     """Run the command line; every error that a person can mend is one line, and every end has its exit code."""
     os.environ.setdefault("LANGSMITH_TRACING", "false")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # what is decided here is small; the cores are the trials'
     try:
         app()
     except BudgetError as error:

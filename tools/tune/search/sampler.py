@@ -1,6 +1,7 @@
 """Bayesian optimisation of one model's configurations: a Gaussian process and expected improvement (Jones et al. 1998).
 
-Scores are warped before the fit, half by rank and half by a scale that flattens the bad end, so that absurd ones do no
+Of few observations several processes are fitted, which differ in what they take to matter, and the improvement is their
+mean. Scores are warped before, half by rank and half by a scale that flattens the bad end, so that absurd ones do no
 harm and the good end keeps its distances. What near data sets taught enters as the process's prior mean. Candidates are
 even draws, neighbours of the best, and what was good elsewhere; the neighbours of the best candidates are looked at
 again. Same observations and seed: same proposal.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automl_gpt.tools.tune.candidates import Space
-from automl_gpt.tools.tune.gaussian_process import Vector, at_lengths, fit
+from automl_gpt.tools.tune.gaussian_process import Vector, at_lengths, fits
 from automl_gpt.tools.tune.search.observed import Observed
 from automl_gpt.tools.tune.search.transfer import Transfer
 from automl_gpt.tools.tune.space import repeats
@@ -71,8 +72,9 @@ class Sampler:
         self.y, self.at, self.uncertain = warped(seen.values), seen.at, seen.uncertain
         self.best = seen.at[np.argsort(-seen.values, kind="stable")[:CENTRES]]
         self.prior = _Prior.of(transfer, seen.at, self.y) if transfer is not None else None
-        self.fit = fit(space.features(seen.at), self.y - self._prior_mean(seen.at), seen.uncertain)
-        self.top = float(self._mean(seen.at).max())
+        features, prior = space.features(seen.at), self._prior_mean(seen.at)
+        self.fits = fits(features, self.y - prior, seen.uncertain)
+        self.tops = [float((one.mean(features) + prior).max()) for one in self.fits]
         for at in pending:
             self.believe(at)
 
@@ -108,21 +110,26 @@ class Sampler:
         return np.concatenate(parts)
 
     def _log_improvement(self, at: Vector) -> Vector:
-        mean, std = self.fit.predict(self.space.features(at))
-        return log_expected_improvement(mean + self._prior_mean(at), std, self.top)
+        features, prior = self.space.features(at), self._prior_mean(at)
+        found: list[Vector] = []
+        for one, top in zip(self.fits, self.tops, strict=True):
+            mean, std = one.predict(features)
+            found.append(log_expected_improvement(mean + prior, std, top))
+        return np.logaddexp.reduce(found, axis=0) - math.log(len(found))
 
     def _prior_mean(self, at: Vector) -> Vector:
         return self.prior.at(at) if self.prior is not None else np.zeros(len(at))
 
     def _mean(self, at: Vector) -> Vector:
-        return self.fit.mean(self.space.features(at)) + self._prior_mean(at)
+        features = self.space.features(at)
+        return np.mean([one.mean(features) for one in self.fits], axis=0) + self._prior_mean(at)
 
     def believe(self, at: Vector) -> None:
         """Go on as if a configuration had scored what is expected of it (Ginsbourger et al. 2010, kriging believer)."""
         self.y = np.append(self.y, self._mean(at[None, :]))
         self.at, self.uncertain = np.concatenate([self.at, at[None, :]]), np.append(self.uncertain, 0.0)
-        residual = self.y - self._prior_mean(self.at)
-        self.fit = at_lengths(self.space.features(self.at), residual, self.uncertain, self.fit.lengths, self.fit.noise)
+        features, residual = self.space.features(self.at), self.y - self._prior_mean(self.at)
+        self.fits = [at_lengths(features, residual, self.uncertain, one.lengths, one.noise) for one in self.fits]
 
 
 @dataclass(frozen=True)
