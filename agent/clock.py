@@ -11,7 +11,6 @@ from automl_gpt.tools.deliver.whole import whole_seconds
 from automl_gpt.tools.journal.events import Budget
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.process.machine import cores
-from automl_gpt.tools.train.refit import MOST_ROWS
 
 
 class Clock:
@@ -73,8 +72,7 @@ def reserve(state: RunState) -> float:
     testing = max(each, default=0.0) / PREDICTING_SHARE_OF_EXAMPLES if examples else sum(each) / cores()
     loading = SECONDS_PER_MEGABYTE * sum(t.end.disk_megabytes or 0.0 for t in ranked if t.end)
     choosing = 2e-7 * profile.rows_valid * max(1, len(profile.labels)) * min(25, len(complete))
-    small = not examples and profile.folds > 1 and profile.rows_train <= MOST_ROWS
-    refitting = sum(whole_seconds(t) for t in ranked) if small else 0.0
+    refitting = sum(whole_seconds(state, t) for t in ranked)
     settling = SETTLE_SECONDS_OF_EXAMPLES + SETTLE_SHARE_OF_EXAMPLES * total if examples else SETTLE_SECONDS
     largest = LARGEST_SHARE_OF_EXAMPLES if examples else LARGEST_SHARE
     return min(largest * total, settling + testing + loading + choosing + refitting)

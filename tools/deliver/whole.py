@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -20,21 +19,29 @@ LONGER = 1.4
 """At the most so many times as long as a fold's fit the fit on all rows takes: more rows, and what varies."""
 
 
-def whole_seconds(trial: Trial) -> float:
-    """Return the seconds that fitting a trial's configuration on all rows may take."""
-    return 0.0 if trial.end is None else LONGER * trial.end.seconds / max(1, len(trial.end.folds))
-
-
-def add_whole(
-    state: RunState, run_folder: Path, prepared: Prepared, members: Sequence[Member], seconds: float | None
-) -> tuple[int, ...]:
-    """Fit the members on all rows, the heaviest first, for at most so many seconds; return the trials that were.
+def gets_whole(state: RunState, trial: Trial) -> bool:
+    """Say whether a trial is fitted on all rows too where it is delivered.
 
     None is where the card or the person limits what the delivered model may cost: one more model costs more.
     """
     limits = delivery_limits(state.data_card, state.request)
     if limits.seconds_per_1000 is not None or limits.megabytes is not None:
-        return ()
+        return False
+    told = trial.end is not None and bool(trial.end.best_steps)
+    return told and refits(state.model_cards[trial.model].trainer, state.need_profile())
+
+
+def whole_seconds(state: RunState, trial: Trial) -> float:
+    """Return the seconds that fitting a trial's configuration on all rows may take; 0 where that is not done."""
+    if trial.end is None or not gets_whole(state, trial):
+        return 0.0
+    return LONGER * trial.end.seconds / max(1, len(trial.end.folds))
+
+
+def add_whole(
+    state: RunState, run_folder: Path, prepared: Prepared, members: Sequence[Member], seconds: float | None
+) -> tuple[int, ...]:
+    """Fit the members on all rows, the heaviest first, for at most so many seconds; return the trials that were."""
     until = None if seconds is None else time.monotonic() + seconds
     return tuple(
         member.trial
@@ -44,13 +51,11 @@ def add_whole(
 
 
 def _add(state: RunState, trial: Trial, folder: Path, prepared: Prepared, until: float | None) -> bool:
-    name = str(json.loads((folder / "trial.json").read_text(encoding="utf-8"))["trainer"])
-    steps = trial.end.best_steps if trial.end else ()
-    late = until is not None and time.monotonic() + whole_seconds(trial) > until
-    if late or not steps or not refits(name, prepared):
+    late = until is not None and time.monotonic() + whole_seconds(state, trial) > until
+    if late or trial.end is None or not gets_whole(state, trial):
         return False
-    metric, seed = state.need_metric().name, trial.proposal.seed
-    model = refit(prepared, name, trial.hyperparameters, metric, steps, seed, until)
+    name, metric, seed = state.model_cards[trial.model].trainer, state.need_metric().name, trial.proposal.seed
+    model = refit(prepared, name, trial.hyperparameters, metric, trial.end.best_steps, seed, until)
     if model is None:
         return False
     fresh = folder / f".{WHOLE}"

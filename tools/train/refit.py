@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from automl_gpt.cards.schema import Scalar
 from automl_gpt.tools.data.prepared import Prepared
+from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.train.job import Job
 from automl_gpt.tools.train.protocol import Model
 from automl_gpt.tools.train.registry import trainer
@@ -26,10 +27,9 @@ WORTH = 0.5
 """Its weight, beside that of the fold models together."""
 
 
-def refits(name: str, prepared: Prepared) -> bool:
+def refits(name: str, profile: Profile) -> bool:
     """Say whether a trainer's models are fitted on all rows too: those of small tables that folds judged."""
-    layout = prepared.layout
-    return name in TRAINERS and layout.modality == "tabular" and layout.folds > 1 and len(prepared.rows.y) <= MOST_ROWS
+    return name in TRAINERS and profile.modality == "tabular" and profile.folds > 1 and profile.rows_train <= MOST_ROWS
 
 
 def refit(

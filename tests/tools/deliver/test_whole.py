@@ -40,7 +40,7 @@ def deliver(run: FinishedRun, seconds: float | None) -> tuple[int, ...]:
 @pytest.mark.parametrize("name", sorted(TRAINERS))
 def test_every_trainer_fits_all_rows_for_the_steps_that_it_is_told(run: FinishedRun, name: str) -> None:
     h, x = model_cards()[name].default(), run.prepared.rows.x
-    assert refits(name, run.prepared)
+    assert refits(name, run.state.need_profile())
     once, again = (refit(run.prepared, name, h, "roc_auc", (11, 13), SEED) for _ in range(2))
     assert once is not None and again is not None
     assert 12 <= once.best_step <= 30  # the first row of the log at or after the mean
@@ -77,19 +77,21 @@ def test_without_time_the_fold_models_are_delivered_alone(run: FinishedRun) -> N
 def test_the_time_that_it_takes_is_told_from_the_folds(run: FinishedRun) -> None:
     trial = run.state.trials[1]
     assert trial.end is not None
-    assert whole_seconds(trial) == pytest.approx(1.4 * trial.end.seconds / len(trial.end.folds))
+    assert whole_seconds(run.state, trial) == pytest.approx(1.4 * trial.end.seconds / len(trial.end.folds))
+    assert whole_seconds(run.state, run.state.trials[3]) == 0.0  # neighbours have no steps
 
 
 def test_limits_on_what_is_delivered_keep_it_out(tmp_path: Path) -> None:
     run = start(tmp_path / "run", churn(160), "left", "roc_auc", limits={"megabytes": 500})
     train(run, "linear", {})
     assert add_whole(run.state, run.folder, run.prepared, [e.Member(trial=1, weight=1.0)], None) == ()
+    assert whole_seconds(run.state, run.state.trials[1]) == 0.0
 
 
 def test_large_tables_and_single_splits_have_none(tmp_path: Path) -> None:
     large = start(tmp_path / "large", churn(MOST_ROWS + 800), "left", "roc_auc")
     single = start(tmp_path / "single", churn(300), "left", "roc_auc", split={"kind": "random", "folds": 1})
-    assert not refits("lightgbm", large.prepared) and not refits("lightgbm", single.prepared)
+    assert not any(refits("lightgbm", run.state.need_profile()) for run in (large, single))
 
 
 def test_a_bundle_from_before_there_were_such_models_is_read(run: FinishedRun) -> None:
