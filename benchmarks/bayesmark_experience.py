@@ -13,13 +13,13 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 
 from automl_gpt.cards.schema import DataCard
 from automl_gpt.tools.data.profile import prepare
@@ -27,6 +27,7 @@ from automl_gpt.tools.data.report import Profile
 from automl_gpt.tools.journal.past import PastSet, PastTrial
 from benchmarks.bayesmark import Table, Task
 from benchmarks.optimisers import Product, search
+from benchmarks.parallel import each
 from benchmarks.recalled import made_trials
 
 KEPT = Path(__file__).with_name(".llambo_experience")
@@ -121,17 +122,11 @@ class Remembered:
 
 def remembered(models: dict[str, Any], regression: bool, kept: Path, console: Console) -> list[Remembered]:
     """Return the experience with the models, by their search spaces; runs that are not kept yet are made now."""
-    tables, found = generated(regression), list[Remembered]()
-    with Progress(console=console, transient=True) as progress:
-        work = progress.add_task("experience", total=len(tables) * len(models))
-        for table in tables:
-            for model, space in models.items():
-                found.append(_run(Task(table, model, space), kept))
-                progress.advance(work)
-    return found
+    tasks = [Task(table, model, space) for table in generated(regression) for model, space in models.items()]
+    return each(partial(_run, kept), tasks, "experience", console)
 
 
-def _run(task: Task, kept: Path) -> Remembered:
+def _run(kept: Path, task: Task) -> Remembered:
     described = json.dumps([VERSION, RANDOM, TRIALS, task.name, dict(task.space)], sort_keys=True)
     file = kept / f"{task.table.name}-{task.model}-{hashlib.sha256(described.encode()).hexdigest()[:12]}.json"
     if file.is_file():

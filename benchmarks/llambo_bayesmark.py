@@ -17,13 +17,13 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table as Printed
 
 from automl_gpt.cards.schema import Hyperparameters
@@ -32,6 +32,7 @@ from automl_gpt.tools.journal.events import SimilarTrial
 from benchmarks import bayesmark_experience
 from benchmarks.bayesmark import Task, read_table, remembering
 from benchmarks.optimisers import Chance, Optimiser, Product, search, tpe
+from benchmarks.parallel import each
 from benchmarks.recalled import recalled
 
 METHODS = ("automl-gpt", "automl-gpt-alone", "gpt35", "default+tpe", "tpe", "random")
@@ -87,7 +88,7 @@ class Bench:
 
     def past(self, task: Task) -> list[SimilarTrial]:
         """Return what the product would remember: trials of the model on near data that share no row with the set."""
-        mine, own = (r for r in self.experience if r.model == task.model), self._profile(task)
+        mine, own = (r for r in self.experience if r.model == task.model), self.profile(task)
         others = {r.set: r.trials for r in mine if not r.table.rows & task.table.rows}
         return recalled(own.fingerprint, own.task, task.table.metric, own.meta, others)
 
@@ -106,13 +107,14 @@ class Bench:
         card = task.card
         if method.startswith("automl-gpt"):
             past = self.past(task) if method == "automl-gpt" else []
-            return Product(card, self._profile(task), task.table.metric, seed, past)
+            return Product(card, self.profile(task), task.table.metric, seed, past)
         if method == "random":
             return Chance(card, seed)
         default = HAND_WRITTEN.get(task.model, {}) if method == "default+tpe" else None
         return tpe(card, seed, None if default is None else card.complete(default))
 
-    def _profile(self, task: Task) -> Profile:
+    def profile(self, task: Task) -> Profile:
+        """Return what the product knows of the task's data, computed once."""
         if task.table.name not in self._profiles:
             self._profiles[task.table.name] = bayesmark_experience.profiled(task.table)
         return self._profiles[task.table.name]
@@ -145,20 +147,23 @@ def regrets(curves: dict[str, NDArray[np.float64]], bounds: dict[str, float] | N
 
 def measure(bench: Bench, tasks: Sequence[Task], options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
     """Run all methods on all tasks and seeds; return one record for each, with its regrets."""
-    bounds, found = bench.read("bounds.json").get("bounds", {}), list[dict[str, Any]]()
-    with Progress(console=console, transient=True) as progress:
-        work = progress.add_task("searching", total=len(tasks) * options.seeds * len(options.methods))
-        for task in tasks:
-            for seed in range(options.seeds):
-                curves: dict[str, NDArray[np.float64]] = {}
-                for method in options.methods:
-                    reached = curve(bench, method, task, seed, options.kept)
-                    if reached is not None:
-                        curves[method] = reached
-                    progress.advance(work)
-                regret = regrets(curves, bounds.get(task.name), task.table.regression)
-                found += [{"task": task.name, "seed": seed, "method": m, "regret": r} for m, r in regret.items()]
+    bounds = bench.read("bounds.json").get("bounds", {})
+    work = [(task, seed) for task in tasks for seed in range(options.seeds)]
+    found: list[dict[str, Any]] = []
+    for task in tasks:
+        bench.profile(task)  # here, so that not every process computes it anew
+    curves = each(partial(_curves, bench, options.methods, options.kept), work, "searching", console)
+    for (task, seed), reached in zip(work, curves, strict=True):
+        regret = regrets(reached, bounds.get(task.name), task.table.regression)
+        found += [{"task": task.name, "seed": seed, "method": m, "regret": r} for m, r in regret.items()]
     return found
+
+
+def _curves(
+    bench: Bench, methods: Sequence[str], kept: Path | None, work: tuple[Task, int]
+) -> dict[str, NDArray[np.float64]]:
+    found = {method: curve(bench, method, *work, kept) for method in methods}
+    return {method: values for method, values in found.items() if values is not None}
 
 
 def figures(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:

@@ -16,19 +16,20 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from automl_gpt.cards.errors import UserError
 from automl_gpt.cards.schema import Hyperparameters, ModelCard
 from automl_gpt.tools.data.report import MetaFeatures, Profile
 from benchmarks.optimisers import Chance, Optimiser, Product, gaussian_process, search, tpe
+from benchmarks.parallel import each
 from benchmarks.scores import ranks
 
 LOOKUPS = (20, 100)
@@ -92,23 +93,23 @@ def measure(
     tables: Sequence[Lookup], methods: Sequence[str], seeds: int, console: Console
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
     """Search each table with each method and seed; return regrets (tables, seeds, look-ups) and CPU ms."""
-    most = max(LOOKUPS)
-    regrets = {m: np.empty((len(tables), seeds, most)) for m in methods}
-    seconds = dict.fromkeys(methods, 0.0)
-    with Progress(console=console, transient=True) as progress:
-        work = progress.add_task("searching", total=len(tables) * seeds * len(methods))
-        for i, table in enumerate(tables):
-            for seed in range(seeds):
-                column = seed % table.values.shape[1]
-                for method in methods:
-                    began = time.process_time()
-                    searched = optimiser(method, table.card, seed)
-                    values = search(searched, lambda c, t=table, k=column: t.value(c, k), most)
-                    seconds[method] += time.process_time() - began
-                    regrets[method][i, seed] = [table.regret(v, column) for v in np.maximum.accumulate(values)]
-                    progress.advance(work)
-    searches = len(tables) * seeds * most
-    return regrets, {m: 1e3 * s / searches for m, s in seconds.items()}
+    work = [(table, seed) for table in tables for seed in range(seeds)]
+    done = each(partial(_searched, methods), work, "searching", console)
+    shape = len(tables), seeds, max(LOOKUPS)
+    regrets = {m: np.array([found[m][0] for found in done]).reshape(shape) for m in methods}
+    return regrets, {m: float(np.mean([found[m][1] for found in done])) for m in methods}
+
+
+def _searched(methods: Sequence[str], work: tuple[Lookup, int]) -> dict[str, tuple[list[float], float]]:
+    """Return by method the regrets after each look-up, and the CPU milliseconds of one."""
+    (table, seed), found = work, dict[str, tuple[list[float], float]]()
+    column = seed % table.values.shape[1]
+    for method in methods:
+        began = time.process_time()
+        values = search(optimiser(method, table.card, seed), lambda c: table.value(c, column), max(LOOKUPS))
+        spent = 1e3 * (time.process_time() - began) / max(LOOKUPS)
+        found[method] = [table.regret(v, column) for v in np.maximum.accumulate(values)], spent
+    return found
 
 
 def figures(regrets: dict[str, NDArray[np.float64]], spent: dict[str, float]) -> dict[str, dict[str, float]]:

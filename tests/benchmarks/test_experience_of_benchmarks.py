@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,6 @@ def layout(tmp_path: Path) -> Path:
 
 def test_what_other_tables_taught_is_remembered_but_not_of_tables_with_the_same_rows(layout, tmp_path, monkeypatch):
     monkeypatch.setattr(bayesmark_experience, "SETS", 3)
-    monkeypatch.setattr(bayesmark_experience, "TRIALS", 6)
-    monkeypatch.setattr(bayesmark_experience, "RANDOM", 4)
     bench = llambo_bayesmark.Bench(layout)
     [task] = bench.tasks(None, None)
     console = Console(quiet=True)
@@ -48,6 +47,9 @@ def test_what_other_tables_taught_is_remembered_but_not_of_tables_with_the_same_
     assert llambo_bayesmark.Bench(layout, [same]).past(task) == []
     ours = llambo_bayesmark.curve(bench, "automl-gpt", task, 0, None)
     assert ours is not None and len(ours) == llambo_bayesmark.TRIALS and ours[-1] > ours[0]
+    options = Namespace(seeds=1, methods=["automl-gpt", "random"], kept=None)
+    found = {r["method"]: r["regret"] for r in llambo_bayesmark.measure(bench, [task], options, console)}
+    assert found["automl-gpt"][-1] == 0 <= found["random"][-1]
 
 
 def test_trials_of_the_other_sets_are_experience_of_a_forecast(tmp_path):
