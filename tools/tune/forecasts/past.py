@@ -55,7 +55,7 @@ def _past_sets(experience: Sequence[SimilarTrial], card: ModelCard, metric: str)
     known = [t for t in experience if t.model == card.name and t.metric in METRICS and abs(t.value) < FINITE]
     usable = [t for t in sorted(known, key=lambda t: t.distance) if legal(card, t.hyperparameters)]
     for trial in usable[:MOST_EXPERIENCE]:
-        groups.setdefault((trial.data, trial.metric), []).append(trial)
+        groups.setdefault((trial.fingerprint or trial.data, trial.metric), []).append(trial)
     return [_past_set(trials, metric) for trials in groups.values()]
 
 
