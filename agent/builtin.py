@@ -17,8 +17,6 @@ from automl_gpt.tools.tune.search.suggest import Suggestions
 
 PATIENCE = 60
 """Trials without progress after which a run ends early, once every assigned model has had a fair share."""
-QUIET_SHARE, MOST_QUIET = 1 / 3, 300.0
-"""The share of the budget, and at most so many seconds, that have to pass without progress too."""
 FAIR_SHARE = 8
 PERFECT = 1e-12
 
@@ -119,16 +117,9 @@ def _why_finish(state: RunState) -> str:
     ):
         return f"trial {best.number} reached {metric.name} {metric.best:g}, the best there is"
     since = 0 if best is None else sum(t.number > best.number for t in real)
-    tired = state.request.budget.trials is None and since >= max(PATIENCE, FAIR_SHARE * len(state.assigned))
-    return f"no progress in the last {since} trials" if tired and _quiet_long(state, best) else ""
-
-
-def _quiet_long(state: RunState, best: Trial | None) -> bool:
-    """Say whether the best trial ended so long ago that the time given for more is likely to bring nothing."""
-    seconds = state.request.budget.seconds
-    if seconds is None or best is None or best.end is None:
-        return True
-    return state.spent - best.end.at_seconds >= min(QUIET_SHARE * seconds, MOST_QUIET)
+    if state.request.budget.trials is None and since >= max(PATIENCE, FAIR_SHARE * len(state.assigned)):
+        return f"no progress in the last {since} trials"
+    return ""
 
 
 def _lesson(state: RunState, last: Trial) -> str:
