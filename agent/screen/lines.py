@@ -88,8 +88,9 @@ def _experience(event: e.ExperienceFound, state: RunState, _glyphs: Glyphs) -> l
     shipped = sum(source == "shipped" for source in sets.values())
     many = f"{len(near)} trials on {len(sets)} data set{'s' * (len(sets) != 1)} like these"
     many += f" ({shipped} shipped)" if shipped else ""
-    others = {trial.metric for trial in near} - {state.need_metric().name}
-    many += f", some scored by {plain(', '.join(sorted(others)))}" if others else ""
+    metrics, own = {trial.metric for trial in near}, state.need_metric().name
+    if others := sorted(metrics - {own}):
+        many += f",{' some' if own in metrics else ''} scored by {plain(' and '.join(others))}"
     return [_note("experience", f"{many}, nearest {plain(nearest.data)} at distance {nearest.distance:.2f}")]
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from automl_gpt.agent import screen as s
 from automl_gpt.agent.screen.curves import Curves, chart, curves_of
+from automl_gpt.agent.screen.lines import lines
 from automl_gpt.agent.screen.live import LiveView
 from automl_gpt.agent.screen.panels import one_line
 from automl_gpt.agent.screen.text import ASCII, UNICODE, cut, interval, number, plain, signed, span
@@ -19,6 +20,7 @@ from automl_gpt.tools.journal import events as e
 from automl_gpt.tools.journal.state import RunState
 from automl_gpt.tools.journal.summary import Forecast, RunSummary
 from automl_gpt.tools.log import Row
+from tests.tools.tune.simulated import started
 
 RECORDED: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("recorded_run.py")))
 recorded, HOSTILE = RECORDED["recorded"], RECORDED["HOSTILE"]
@@ -267,3 +269,31 @@ def test_the_table_of_runs_shows_names_and_scores() -> None:
     on = console()
     on.print(s.runs_table([summary("loans")], 60))
     assert re.search(r"loans-1234 +roc_auc +0\.912 +0\.900 +finished", written(on))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "distance", "said"),
+    [
+        (("roc_auc", "roc_auc"), 0.25, "2 trials on 2 data sets like these, nearest d0 at distance 0.25"),
+        (("roc_auc", "log_loss"), 0.25, "2 trials on 2 data sets like these, some scored by log_loss, nearest d0"),
+        (
+            ("log_loss", "accuracy"),
+            0.25,
+            "2 trials on 2 data sets like these, scored by accuracy and log_loss, nearest",
+        ),
+        (("roc_auc", "roc_auc"), 1.5, "nothing near these data is known; 2 trials on other data help forecasts alone"),
+    ],
+)
+def test_the_line_of_experience_tells_by_what_near_data_were_scored(metrics, distance, said):
+    state = started(metric="roc_auc")
+    trials = tuple(
+        e.SimilarTrial(
+            run="r", data=f"d{i}", model="trees", hyperparameters={}, metric=metric, value=0.7, baseline=0.5, best=0.9,
+            seconds=1, rows=100, columns=5, distance=distance,
+        )
+        for i, metric in enumerate(metrics)
+    )  # fmt: skip
+    event = e.ExperienceFound(trials=trials)
+    state.apply(event)
+    [line] = lines(event, state)
+    assert said in str(line)
