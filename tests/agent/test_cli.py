@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
+from automl_gpt.tools.journal.store import Journal, open_journal
 
 COMMAND = [sys.executable, "-m", "automl_gpt.agent.cli"]
 
@@ -77,35 +80,38 @@ def test_a_run_prints_one_json_object_and_its_prose_goes_to_stderr(data: Path) -
     assert "<h1" in page.read_text(encoding="utf-8")
 
 
-def wait_for_trials(process: subprocess.Popen[str], count: int) -> None:
-    """Wait until a run has ended that many trials."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until and process.poll() is None:
-        listed = automl("runs", "--json").stdout
-        if listed and json.loads(listed) and json.loads(listed)[0]["trials"] >= count:
-            return
-        time.sleep(0.1)
-    raise AssertionError("the run did not get so far")
-
-
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=["kill", "int", "term"])
-def test_a_run_that_is_ended_from_outside_goes_on_and_repeats_nothing(data: Path, signal_number: int) -> None:
-    arguments = ["run", "table.yaml", "--trials", "14", "--yes", "--json", "--workers", "1", "--seed", "5"]
+def end_after(journal: Journal, trials: int, signal_number: int, arguments: list[str], cwd: Path) -> list[Any]:
+    """Start a command, end it by a signal when its run has ended so many trials; return these trials."""
     process = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [*COMMAND, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    wait_for_trials(process, 2)
+    until = time.monotonic() + 120
+    while (runs := journal.runs()) == [] or len(journal.state(runs[0].run).done()) < trials:
+        assert time.monotonic() < until and process.poll() is None, "the run did not get so far"
+        time.sleep(0.1)
     os.kill(process.pid, signal_number)
     process.communicate(timeout=60)
     assert process.returncode == (-signal.SIGKILL if signal_number == signal.SIGKILL else 130)
-    ended = [t for t in shown("last")["trial_list"] if t["actual"]["ended_at"] is not None]
-    assert 2 <= len(ended) < 14
+    return ended("last")
+
+
+def ended(run: str) -> list[Any]:
+    return [t for t in shown(run)["trial_list"] if t["actual"]["ended_at"] is not None]
+
+
+def test_a_run_that_is_ended_from_outside_goes_on_and_repeats_nothing(data: Path) -> None:
+    arguments = ["run", "table.yaml", "--trials", "8", "--yes", "--json", "--workers", "1", "--seed", "5"]
+    with contextlib.closing(open_journal()) as journal:
+        seen = end_after(journal, 2, signal.SIGKILL, arguments, data)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            seen += end_after(journal, len(seen) + 1, number, ["resume", "--json"], data)[len(seen) :]
+    assert 4 <= len(seen) < 8
 
     resumed = automl("resume", "--json")
     assert resumed.returncode == 0, resumed.stderr
     run = json.loads(resumed.stdout)["run"]
     kept = {t["trial"]: t["actual"]["ended_at"] for t in shown(run)["trial_list"]}
-    assert all(kept[t["trial"]] == t["actual"]["ended_at"] for t in ended)
+    assert all(kept[t["trial"]] == t["actual"]["ended_at"] for t in seen)
 
     whole = automl(*arguments, cwd=data)
     assert decisions(json.loads(whole.stdout)["run"]) == decisions(run)
