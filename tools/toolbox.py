@@ -13,6 +13,7 @@ from automl_gpt.tools.evaluate.compare import compare_logs
 from automl_gpt.tools.evaluate.report import report
 from automl_gpt.tools.tune.experience import similar_runs
 from automl_gpt.tools.tune.forecasts.forecast import forecast_log
+from automl_gpt.tools.tune.forecasts.trainings import forecast_training
 from automl_gpt.tools.tune.search.suggest import suggest_hyperparameters
 from automl_gpt.tools.tune.trials import show_trials
 
@@ -21,6 +22,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     similar_runs,
     suggest_hyperparameters,
     forecast_log,
+    forecast_training,
     compare_logs,
     show_trials,
     make_data_card,

@@ -4,8 +4,9 @@ Extremely randomised trees (Geurts et al. 2006) are grown on the first rows and 
 cut where the running one stands, towards what came then. A new curve's leaves give weights on the finished ones
 (Meinshausen 2006), and with them forecasts: where those curves came to, what they gained from here on, what they gained
 beyond a power law; and the power law itself. These are mixed by their errors on curves left out, and the same errors,
-scaled by those of the neighbours, give the interval (normalised conformal prediction, Papadopoulos et al. 2002). Curves
-of other data sets help where the own ones are few.
+scaled by those of the neighbours, give the interval (normalised conformal prediction, Papadopoulos et al. 2002). A
+curve that began unlike all of them has no neighbours: its interval is as much wider as it lies farther off than curves
+left out do. Curves of other data sets help where the own ones are few.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_gpt.tools.tune.forecasts.prefix import Curve, Vector, features, power_law_gain
+from automl_gpt.tools.tune.forecasts.prefix import LEVELS, Curve, Vector, features, power_law_gain
 
 TREES, MANY = 32, 500
 """Trees of a forest: three times as many over so many curves."""
@@ -37,6 +38,8 @@ _PRIOR = np.array([0.35, 0.35, 0.2, 0.1])
 _HOLD = 5.0
 """How many curves' errors the prior of the weights counts for."""
 _NOMINAL = 1.28
+_FAMILIAR = 0.95
+"""The share of the curves left out whose beginnings are no stranger than what is called usual."""
 Matrix = NDArray[np.float64]
 
 
@@ -85,7 +88,8 @@ class Forest:
         self._scale = Scale.of(finished)
         self._cases = _cases(finished, share, self._width, self._scale)
         self._trees, self._leaves = _grow(self._cases, TREES if len(finished) < MANY else 3 * TREES)
-        self._judged, weights = _left_out(self._cases, data)
+        self._judged, weights, apart = _left_out(self._cases, data)
+        self._usual = float(np.quantile(apart[self._judged], _FAMILIAR))
         self._robust, self._mix, parts = self._chosen(weights)
         self._errors = self._cases.came - np.einsum("nfa,f->na", parts, self._mix)
         self._ratios = (self._errors / self._local(weights))[self._judged]
@@ -118,9 +122,13 @@ class Forest:
         parts = _parts(self._cases, weights, np.array([last]), np.array([best]), law, self._robust)
         middle = (parts[0].T @ self._mix)[None]
         ratios = np.sort(self._ratios, axis=0)
-        draws = middle + ratios * self._local(weights)
+        draws = middle + ratios * self._local(weights) + self._strange(x) * _normal_scores(len(ratios))[:, None]
         draws[:, -1] = np.maximum(draws[:, -1], best)
         return _continuation(curve, middle[0], draws, best, self._scale)
+
+    def _strange(self, x: Vector) -> float:
+        """Return by how much a curve's beginning lies farther from all that is known than is usual."""
+        return max(0.0, float(_nearest(x[None], self._cases.x)[0]) - self._usual)
 
 
 @dataclass(frozen=True)
@@ -202,8 +210,9 @@ def _shares(at: NDArray[np.intp], leaves: NDArray[np.intp]) -> Matrix:
     return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
 
 
-def _left_out(cases: _Cases, data: str) -> tuple[NDArray[np.intp], Matrix]:
-    """Return the cases that errors are taken of, and the weights of all cases on each, from forests grown without it.
+def _left_out(cases: _Cases, data: str) -> tuple[NDArray[np.intp], Matrix, Vector]:
+    """Return the cases that errors are taken of, the weights of all cases on each, from forests grown without it, and
+    how far its beginning was from the nearest of those.
 
     Those are the data set's own cases, a fifth of them at a time; with fewer than eight, all, a data set at a time.
     """
@@ -215,13 +224,27 @@ def _left_out(cases: _Cases, data: str) -> tuple[NDArray[np.intp], Matrix]:
     if not alone:
         fold[judged] = np.arange(len(judged)) % FOLDS
     fold = np.where(fold >= 0, fold % FOLDS, fold)
-    weights = np.zeros((n, n))
+    weights, apart = np.zeros((n, n)), np.zeros(n)
     for out in range(FOLDS):
         held, kept = np.flatnonzero(fold == out), np.flatnonzero(fold != out)
         if len(held) and len(kept):
             _, leaves = _grow(cases, FOLD_TREES, kept)
             weights[np.ix_(held, kept)] = _shares(leaves[held], leaves[kept])
-    return judged, weights
+            apart[held] = _nearest(cases.x[held], cases.x[kept])
+    return judged, weights, apart
+
+
+def _nearest(x: NDArray[np.floating], others: NDArray[np.floating]) -> Vector:
+    """Return for each curve how far the nearest other one's beginning is: root mean square over levels and moves."""
+    apart = x[:, None, :LEVELS].astype(np.float64) - others[None, :, :LEVELS]
+    return np.sqrt((apart**2).mean(axis=2).min(axis=1))
+
+
+def _normal_scores(count: int) -> Vector:
+    """Return scores that rise, of which eight tenths lie between -1 and 1."""
+    from scipy.special import ndtri
+
+    return ndtri((np.arange(count) + 0.5) / count) / _NOMINAL
 
 
 def _parts(

@@ -80,8 +80,8 @@ class OutcomeModel:
         kept = [kept[int(i)] for i in np.unique(np.linspace(0, len(kept) - 1, MOST).round())]
         known = [records[i] for i in kept]
         self._scores = _NormalScores(np.array([values[i] for i in kept]))
-        self._words, self._names = _vocabulary(known), _numbers(known)
-        raw = self._logarithms(known)
+        self._words, self._names = _vocabulary(known), common_numbers(known)
+        raw = logarithms(known, self._names)
         self._centre, self._width = _middle(raw)
         self._text, self._numbers = self._vectors(known), (raw - self._centre) / self._width
         members = _members([groups[i] for i in kept])
@@ -92,7 +92,7 @@ class OutcomeModel:
     def predict(self, record: Metadata) -> Outcome:
         """Predict the value of a training."""
         fit = self._fit
-        numbers = (self._logarithms([record]) - self._centre) / self._width
+        numbers = (logarithms([record], self._names) - self._centre) / self._width
         cross = _covariance(fit.weights, self._alike(self._vectors([record]), numbers))[0]
         mean = float(cross @ fit.pull)
         variance = 1 + sum(fit.weights) + 1 - float(cross @ fit.inverse @ cross)
@@ -108,12 +108,6 @@ class OutcomeModel:
             for word in _split(record.text) & place.keys():
                 found[i, place[word]] = self._words[word]
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
-
-    def _logarithms(self, records: Sequence[Metadata]) -> Vector:
-        """Return signed logarithms, (n, names); NaN where a record has no such number."""
-        raw = np.array([[r.numbers.get(n, math.nan) for n in self._names] for r in records], dtype=float)
-        raw = raw.reshape(len(records), len(self._names))
-        return np.sign(raw) * np.log10(1 + np.abs(raw) / _SMALLEST)
 
     def _alike(self, text: Vector, numbers: Vector) -> tuple[Vector, Vector]:
         """Return how alike records are to those learnt from, by words and by numbers, 0 to 1, (n, m) each."""
@@ -196,9 +190,17 @@ def _vocabulary(records: Sequence[Metadata]) -> dict[str, float]:
     return {w: math.log((1 + n) / (1 + c)) for w, c in usable.items()}
 
 
-def _numbers(records: Sequence[Metadata]) -> list[str]:
+def common_numbers(records: Sequence[Metadata]) -> list[str]:
+    """Return the names of the numbers that enough records have."""
     counts = Counter(name for r in records for name in r.numbers)
     return sorted(n for n, c in counts.items() if c >= min(SPREAD_OVER, len(records)))
+
+
+def logarithms(records: Sequence[Metadata], names: Sequence[str]) -> Vector:
+    """Return the records' numbers as signed logarithms, (n, names); NaN where a record has no such number."""
+    raw = np.array([[r.numbers.get(n, math.nan) for n in names] for r in records], dtype=float)
+    raw = raw.reshape(len(records), len(names))
+    return np.sign(raw) * np.log10(1 + np.abs(raw) / _SMALLEST)
 
 
 def _middle(raw: Vector) -> tuple[Vector, Vector]:

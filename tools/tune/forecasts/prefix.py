@@ -13,6 +13,8 @@ Vector = NDArray[np.float64]
 HUGE = 1e300
 MOST_ROWS = 24
 """A curve with more rows is read at this many places, evenly spread: dense logs and thinned ones look alike."""
+LEVELS = 13
+"""So many features come first that are in units of the values."""
 _POWERS = (0.25, 0.5, 1.0, 2.0)
 
 
