@@ -33,7 +33,8 @@ MOST = 60
 _SMOOTH = 0.7
 """Length of the seconds' process for one hyperparameter on the unit interval; times the root of their number."""
 LEARNT = 20.0
-"""Rounds times learning rate after which boosting that stops by itself has usually ended, until trials tell."""
+"""Rounds times learning rate after which boosting that stops by itself has usually ended, until trials tell: on open
+data; on the smaller ones of the shipped experience earlier (`python -m benchmarks.usual_curves`)."""
 _FASTER = 0.7
 """To this power a fit is shorter with what the card says makes its steps larger: a round costs, and so does a start."""
 
