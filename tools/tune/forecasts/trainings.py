@@ -38,7 +38,8 @@ class Training(BaseModel):
 
     `steps` may be left out: 1, 2, 3. A score that is null or no number is passed over. `group` names what trainings
     share of which the next one may be new, such as a family of models. `end` is the step at which it ends or will end;
-    left out, a finished one ended at its last step, and a running one will end where most others did.
+    left out, a finished one ended at its last step, and a running one will end where most others did. Among finished
+    ones, one that has not come to its `end` counts for nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -149,7 +150,7 @@ def _parse(where: str, line: str) -> Training:
 def training_forecast(finished: Sequence[Training], asked: Training, direction: Direction) -> TrainingForecast:
     """Predict where a training ends, from finished ones; ToolError where none of them has a score, or it has ended."""
     sign = 1 if direction == "maximize" else -1
-    known = [(t, c) for t in finished if (c := t.curve(sign)) is not None]
+    known = [(t, c) for t in finished if (c := t.curve(sign)) is not None and c.steps[-1] >= (t.end or 0.0)]
     if not known:
         raise ToolError("no finished training has a finite score: nothing can be told from them")
     now = asked.curve(sign)

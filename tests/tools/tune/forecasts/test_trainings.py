@@ -109,6 +109,15 @@ def test_steps_may_come_in_any_order_and_twice():
     assert training_forecast(finished, mixed, "minimize") == plain
 
 
+def test_a_training_among_the_finished_that_has_not_come_to_its_end_counts_for_nothing():
+    rng = np.random.default_rng(6)
+    finished, asked = [made(rng) for _ in range(20)], cut(made(rng), 5)
+    broken = [cut(made(rng, "minimize", 50.0), 3) for _ in range(20)]
+    for rows in (0, 5):
+        alone = training_forecast(finished, cut(asked, rows), "minimize")
+        assert training_forecast([*broken, *finished], cut(asked, rows), "minimize") == alone
+
+
 BAD = {
     "absent": (None, "can't be read"),
     "empty": ("\n\n", "is empty"),
