@@ -45,8 +45,9 @@ class Clock:
             self._paused = None
 
 
-SETTLE_SECONDS = 2.2
-"""What the end of a run takes at the least: choosing the ensemble, writing model and report."""
+SETTLE_SECONDS, SETTLE_SHARE = 3.6, 0.2
+"""What the end of a run takes at the least: choosing the ensemble, writing model and report, ending the process; and
+the most of the budget that may be kept for that."""
 SETTLE_SECONDS_OF_EXAMPLES, SETTLE_SHARE_OF_EXAMPLES = 8.0, 0.02
 """The same for texts and pictures, of which the report shows some, and whose scores take longer to compute; and the
 share of the budget that is kept beyond that, as networks' seconds vary with what else the machine does."""
@@ -75,7 +76,8 @@ def reserve(state: RunState) -> float:
     refitting = sum(whole_seconds(state, t) for t in ranked)
     settling = SETTLE_SECONDS_OF_EXAMPLES + SETTLE_SHARE_OF_EXAMPLES * total if examples else SETTLE_SECONDS
     largest = LARGEST_SHARE_OF_EXAMPLES if examples else LARGEST_SHARE
-    return min(largest * total, settling + testing + loading + choosing + refitting)
+    most = max(largest * total, min(settling, SETTLE_SHARE * total))
+    return min(most, settling + testing + loading + choosing + refitting)
 
 
 def seconds_of(text: str) -> float:

@@ -24,8 +24,8 @@ from automl_gpt.tools.journal.store import open_journal
 from automl_gpt.tools.process.link import Link
 from automl_gpt.tools.process.machine import cores
 
-AFTERWARDS = 2.0
-"""Seconds that are left for the look at the test split and the report."""
+AFTERWARDS = 3.1
+"""Seconds that are left for the look at the test split, the report and the end of the process."""
 
 
 def _open(arguments: dict[str, Any]) -> tuple[RunState, Path]:

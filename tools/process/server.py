@@ -30,7 +30,7 @@ PRELOAD = (
     "sklearn.neighbors", "sklearn.neural_network", "sklearn.compose", "sklearn.preprocessing", "sklearn.impute",
     "sklearn.pipeline", "sklearn.metrics", "sklearn.model_selection", "sklearn.feature_extraction.text", "lightgbm",
     "xgboost", "sqlalchemy", "threadpoolctl", "psutil", "skops.io", "jinja2",
-    "matplotlib.backends.backend_svg", "optuna",
+    "matplotlib.backends.backend_svg", "optuna.importance",
 )  # fmt: skip
 
 PRELOAD_NETWORKS = ("datasets", "transformers.trainer", "peft", "safetensors.torch", "PIL.Image")
