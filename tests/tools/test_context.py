@@ -142,6 +142,8 @@ def call(name: str, context: Context, **arguments: object) -> Any:
         ("predict", {"model": "last", "file": "named.csv"}),
         ("export", {"model": "somebodys-run", "out": "new"}),
         ("export", {"model": "run", "out": "../new"}),
+        ("forecast_training", {"finished": "secret.csv", "running": "named.csv"}),
+        ("forecast_training", {"finished": "named.csv", "running": "secret.csv"}),
     ],
 )  # fmt: skip
 def test_no_tool_reaches_beyond_for_a_model(places: Path, name: str, arguments: dict[str, str]) -> None:
@@ -161,7 +163,7 @@ def test_every_tool_that_takes_a_path_is_known_here() -> None:
         for field, info in tool.arguments.model_fields.items()
         if field in ("out", *texts) or any(word in (info.description or "").split() for word in texts)
     }
-    assert takers == {"profile_data", "make_data_card", "predict", "export", "report"}
+    assert takers == {"profile_data", "make_data_card", "predict", "export", "report", "forecast_training"}
 
 
 def table(places: Path, name: str) -> Path:

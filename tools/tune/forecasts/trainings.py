@@ -108,9 +108,8 @@ def forecast_training(arguments: ForecastTrainingArguments, context: Context) ->
     """Predict the final validation score of a training that this program does not run, of any trainer, from the logs of
     others: before it begins by settings and words, then by its first rows, each with an 80% interval.
     """
-    finished = read_trainings(context.readable(arguments.finished))
-    place = context.readable(arguments.running)
-    asked = read_trainings(place)
+    others, place = context.readable(arguments.finished), context.readable(arguments.running)
+    finished, asked = read_trainings(others), read_trainings(place)
     if len(asked) != 1:
         raise ToolError(f"{place}: {len(asked)} trainings: give the one that is asked about")
     return training_forecast(finished, asked[0], arguments.direction)
