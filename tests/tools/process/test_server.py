@@ -31,8 +31,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield started
 
 
-def gone(pid: int, seconds: float = 10.0) -> bool:
-    """Whether a process ends soon; a zombie counts as ended."""
+def gone(pid: int, seconds: float = 90.0) -> bool:
+    """Whether a process ends, one that still imports after that; a zombie counts as ended."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
